@@ -1,0 +1,117 @@
+//! The table of errors: kind, ESE's name and number, the sentence, and what to do. Documentation and, later, the C
+//! header are made from it. Kinds are only added; numbers never change.
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $kind:ident = $number:literal, $name:literal, $sentence:literal, $advice:literal;)*) => {
+        /// What a caller can act on; more kinds will come.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $(#[doc = concat!($sentence, " (`", $name, "`, ", stringify!($number), "). ", $advice)] $(#[$doc])* $kind,)*
+        }
+
+        impl ErrorKind {
+            /// Every kind there is, in the order of the table.
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$kind,)*];
+
+            /// ESE's number (`JET_ERR`).
+            #[must_use]
+            pub const fn jet_err(self) -> i32 {
+                match self { $(ErrorKind::$kind => $number,)* }
+            }
+
+            /// ESE's name of the number.
+            #[must_use]
+            pub const fn jet_name(self) -> &'static str {
+                match self { $(ErrorKind::$kind => $name,)* }
+            }
+
+            /// A few words for a person.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(ErrorKind::$kind => $sentence,)* }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn advice(self) -> &'static str {
+                match self { $(ErrorKind::$kind => $advice,)* }
+            }
+        }
+    };
+}
+
+errors! {
+    WriteConflict = -1102, "JET_errWriteConflict", "write conflict",
+        "Another transaction changed or holds the row: roll back to level 0 and run the transaction again.";
+    KeyDuplicate = -1605, "JET_errKeyDuplicate", "key duplicate",
+        "The row exists, or another transaction works on the key (see `is_concurrent`).";
+    NoCurrentRecord = -1603, "JET_errNoCurrentRecord", "no such record",
+        "The statement needs a row that this snapshot does not have.";
+    InvalidBufferSize = -1047, "JET_errInvalidBufferSize", "value too short for the counter",
+        "An escrow add needs the whole counter inside the value.";
+    NotInTransaction = -1054, "JET_errNotInTransaction", "not in a transaction",
+        "Begin a transaction first.";
+    InTransaction = -1108, "JET_errInTransaction", "in a transaction",
+        "End the session's transaction first.";
+    TransTooDeep = -1103, "JET_errTransTooDeep", "transactions nested too deep",
+        "Commit or roll back a level, or raise the limit of levels.";
+    TransReadOnly = -1110, "JET_errTransReadOnly", "the transaction is read-only",
+        "Begin a read-write transaction for updates.";
+    VersionStoreFull = -1069, "JET_errVersionStoreOutOfMemory", "the version store is full",
+        "End the transaction that the error names, split large transactions, or raise the budget.";
+    OutOfSessions = -1101, "JET_errOutOfSessions", "too many sessions",
+        "Drop sessions or raise the limit.";
+    InstanceUnavailable = -1090, "JET_errInstanceUnavailable", "the instance is unavailable after a fatal error",
+        "Close the instance and open it again; reads of what is intact go on until then.";
+    NotInitialized = -1029, "JET_errNotInitialized", "the instance is closed",
+        "Open an instance.";
+    TermInProgress = -1000, "JET_errTermInProgress", "the instance is being closed",
+        "Open an instance after the close has ended.";
+    TooManyActiveUsers = -1059, "JET_errTooManyActiveUsers", "a transaction is still open",
+        "End the transactions that the error names, then close again.";
+    ObjectNotFound = -1305, "JET_errObjectNotFound", "no such tree",
+        "Create the tree, or look at its name.";
+    TreeDuplicate = -1303, "JET_errTableDuplicate", "a tree of that name exists",
+        "Choose another name; another transaction may be creating it (see `is_concurrent`).";
+    TreeInUse = -1304, "JET_errTableInUse", "the tree is in use",
+        "Another open transaction wrote in the tree: drop it when that one has ended.";
+    DatabaseDuplicate = -1201, "JET_errDatabaseDuplicate", "the database exists already",
+        "Attach it, or choose another name.";
+    DatabaseInUse = -1202, "JET_errDatabaseInUse", "the database is in use",
+        "End the transactions that the error names, then detach again.";
+    DatabaseNotFound = -1203, "JET_errDatabaseNotFound", "no such database",
+        "Create or attach the database.";
+    TooManyAttachedDatabases = -1805, "JET_errTooManyAttachedDatabases", "too many attached databases",
+        "Detach one first.";
+    DatabaseAttached = -1215, "JET_errDatabaseSharingViolation", "the database is attached already",
+        "Use the attachment there is.";
+    InvalidName = -1002, "JET_errInvalidName", "invalid name",
+        "Names have 1 to 64 bytes and no control characters.";
+    InvalidParameter = -1003, "JET_errInvalidParameter", "invalid parameter",
+        "See the documentation of the call.";
+    InvalidSettings = -1328, "JET_errInvalidSettings", "invalid settings",
+        "Change the setting that the error names.";
+    InvalidHandle = -1310, "JET_errInvalidTableId", "handle of another instance",
+        "Handles belong to the instance that made them.";
+    KeyTooLarge = -408, "JET_errKeyTooBig", "the key is too large",
+        "Shorten the key: 1,000 bytes at 4 KiB pages, 2,000 from 8 KiB.";
+    ValueTooLarge = -1026, "JET_errRecordTooBig", "the value is too large",
+        "Split the value, or raise the version-store budget: a value may take a quarter of it.";
+    InvalidValue = -1511, "JET_errInvalidColumnType", "the stored bytes are not a value of the expected type",
+        "The tree holds values of another type or version.";
+    DiskFull = -1808, "JET_errDiskFull", "the disk is full",
+        "Free space; nothing was lost.";
+    LogFull = -529, "JET_errLogDiskFull", "the log is full",
+        "Free space for the database that the error names.";
+    TransactionTooLong = -618, "JET_errTransactionTooLong", "the transaction is longer than the log may be",
+        "Split the transaction.";
+    PageChecksum = -1018, "JET_errReadVerifyFailure", "a page failed its checksum",
+        "The page is damaged; other pages can still be read.";
+    DatabaseCorrupted = -1206, "JET_errDatabaseCorrupted", "the database is corrupted",
+        "Restore it from a backup; the error names the place.";
+    DiskIo = -1022, "JET_errDiskIO", "the disk failed",
+        "See the cause; reopen the instance.";
+    OutOfMemory = -1011, "JET_errOutOfMemory", "out of memory",
+        "Free memory; the state is intact.";
+}

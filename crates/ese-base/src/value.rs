@@ -1,0 +1,108 @@
+//! One type for every value that is read, whatever it lies in.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// The bytes of a value as a transaction sees them; borrows the transaction.
+///
+/// Most are borrowed from a page or from the overlay. A counter with pending deltas is computed (inline or shared),
+/// and a store without a map (`pread`, remote) hands out shared bytes.
+#[derive(Clone)]
+pub enum Value<'t> {
+    /// Bytes in a page, in the overlay or in the transaction's own write set.
+    Borrowed(&'t [u8]),
+    /// Up to eight bytes held here: a computed counter.
+    Inline {
+        /// The bytes, the first `len` of them valid.
+        bytes: [u8; 8],
+        /// How many are valid.
+        len: u8,
+    },
+    /// Bytes on the heap, shared.
+    Shared(Arc<[u8]>),
+}
+
+impl Value<'_> {
+    /// Copies `bytes` into a value that borrows nothing.
+    #[must_use]
+    pub fn owned(bytes: &[u8]) -> Value<'static> {
+        match u8::try_from(bytes.len()) {
+            Ok(len) if bytes.len() <= 8 => {
+                let mut inline = [0; 8];
+                inline[..bytes.len()].copy_from_slice(bytes);
+                Value::Inline { bytes: inline, len }
+            }
+            _ => Value::Shared(Arc::from(bytes)),
+        }
+    }
+
+    /// The same bytes without the borrow.
+    #[must_use]
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Borrowed(bytes) => Value::owned(bytes),
+            Value::Inline { bytes, len } => Value::Inline { bytes, len },
+            Value::Shared(shared) => Value::Shared(shared),
+        }
+    }
+}
+
+impl Deref for Value<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Value::Borrowed(bytes) => bytes,
+            Value::Inline { bytes, len } => &bytes[..usize::from(*len)],
+            Value::Shared(shared) => shared,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Value<'_> {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Value<'_> {}
+
+impl PartialEq<[u8]> for Value<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        **self == *other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for Value<'_> {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        **self == other[..]
+    }
+}
+
+/// Shows the length only: values are the user's, and errors and logs do not print them.
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_keeps_bytes() {
+        for len in [0, 1, 8, 9, 300] {
+            let bytes = vec![7_u8; len];
+            assert_eq!(&*Value::owned(&bytes), &bytes[..]);
+            assert_eq!(&*Value::Borrowed(&bytes).into_owned(), &bytes[..]);
+        }
+    }
+}

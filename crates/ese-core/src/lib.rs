@@ -1,0 +1,25 @@
+//! The heart of ese: sessions, transactions and the multi-version engine, and the traits of every seam.
+//!
+//! What is absent: this crate does no I/O, names no file and knows no page. Where data rests is behind [`seam::store`]
+//! and [`seam::log`]; what a program calls is behind [`seam::session`] and [`seam::transaction`].
+//!
+//! Reading order: [`seam`] (what plugs in where), [`options`], `overlay` (versions younger than the base), `engine`
+//! (sessions, commit, merge).
+
+pub mod options;
+pub mod seam;
+pub mod stats;
+
+pub use options::{Background, Options};
+pub use seam::{
+    backend::Backend,
+    engine::{Engine, Step},
+    log::{Log, LogPoint},
+    session::{Mode, Session, SessionOptions},
+    store::{Base, Change, DropProgress, Merge, Store, StoreStats},
+    transaction::{
+        CursorPos, Delete, Delta, Durability, KeyRange, LockMode, Move, Put, Reader, Scan, Side, Transaction,
+    },
+    version_store::VersionStore,
+};
+pub use stats::Stats;

@@ -1,0 +1,99 @@
+//! A whole engine as an object: what an instance is, whatever runs behind it.
+//!
+//! The record layer, the C ABI, the scenario runner and the conformance suite are written against this trait and the
+//! [`Session`]s it makes.
+
+use super::session::{Session, SessionOptions};
+use crate::stats::Stats;
+use ese_base::{AttachmentNo, CommitId, Result};
+
+/// What one step of background work did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Step {
+    /// There was nothing to do.
+    Idle,
+    /// A generation was sealed and, for a merge, the cut was read.
+    Sealed,
+    /// The merge waits for transactions before its cut to be published.
+    Waited,
+    /// Some rows went into the next base.
+    Merged,
+    /// The next view was published; the merge is done.
+    Published,
+    /// Views that nobody uses any more were freed.
+    Freed,
+}
+
+/// A running engine. Dropping the last reference closes it.
+pub trait Engine: Send + Sync {
+    /// A number that no other engine of this process has; handles carry it.
+    fn number(&self) -> u64;
+
+    /// Begins a session (`JetBeginSession`).
+    ///
+    /// # Errors
+    /// `OutOfSessions` beyond the limit; `NotInitialized` or `TermInProgress` when the engine is closed or closing.
+    fn session(&self, options: SessionOptions) -> Result<Box<dyn Session>>;
+
+    /// The database that every instance has.
+    fn main_database(&self) -> AttachmentNo;
+
+    /// Makes a database and attaches it (`JetCreateDatabase`).
+    ///
+    /// # Errors
+    /// `DatabaseDuplicate`, `TooManyAttachedDatabases`, `InvalidName`; what the backend reports.
+    fn create_database(&self, name: &str) -> Result<AttachmentNo>;
+
+    /// Attaches a database that exists (`JetAttachDatabase`).
+    ///
+    /// # Errors
+    /// `DatabaseNotFound`, `DatabaseAttached`, `TooManyAttachedDatabases`; what the backend reports.
+    fn attach_database(&self, name: &str) -> Result<AttachmentNo>;
+
+    /// Detaches a database (`JetDetachDatabase`): everything committed in it is merged first.
+    ///
+    /// # Errors
+    /// `DatabaseInUse`, naming the transaction that uses it or keeps an older view for too long; the database is
+    /// attached as before then. `DatabaseNotFound`. The main database cannot be detached: `InvalidParameter`.
+    fn detach_database(&self, database: AttachmentNo) -> Result<()>;
+
+    /// The attached databases and their names.
+    fn databases(&self) -> Vec<(AttachmentNo, String)>;
+
+    /// Returns when the commit is durable; causes a sync. At once where nothing ever is (memory).
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a commit of another log or epoch; `InstanceUnavailable`.
+    fn wait_durable(&self, commit: CommitId) -> Result<()>;
+
+    /// Merges everything committed before the call into the base and returns when that is done (`JetIdle`).
+    ///
+    /// # Errors
+    /// `DiskFull`, `InstanceUnavailable`, `NotInitialized`.
+    fn merge(&self) -> Result<()>;
+
+    /// Asks for a merge without waiting for it.
+    fn request_merge(&self);
+
+    /// Takes one bounded step of background work; for [`crate::Background::Manual`].
+    ///
+    /// # Errors
+    /// As [`Engine::merge`].
+    fn step(&self) -> Result<Step>;
+
+    /// Figures.
+    fn stats(&self) -> Stats;
+
+    /// Walks every base and the overlay and reports each fault in a sentence; none: all is well.
+    ///
+    /// # Errors
+    /// What keeps the walk itself from going on.
+    fn check(&self) -> Result<Vec<String>>;
+
+    /// Closes: merges what is committed, ends the background threads. Sessions without an open transaction are ended;
+    /// their next call fails. Closing twice is fine.
+    ///
+    /// # Errors
+    /// `TooManyActiveUsers`, naming an open transaction: nothing was closed (`JetTerm2` with `JET_bitTermComplete`).
+    fn close(&self) -> Result<()>;
+}

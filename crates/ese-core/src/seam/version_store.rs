@@ -1,0 +1,3 @@
+//! Recent versions; see the trait.
+/// Placeholder until the overlay lands.
+pub trait VersionStore {}

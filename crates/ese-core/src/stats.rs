@@ -1,0 +1,58 @@
+//! What an engine tells about itself: a plain struct, read without stopping anything, each figure of its own moment.
+
+use ese_base::{CommitTs, Position};
+use std::time::Duration;
+
+/// Figures of an engine.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The backend's word for itself.
+    pub backend: &'static str,
+    /// Sessions that are open.
+    pub sessions: u64,
+    /// Transactions that are open, read-only ones included.
+    pub transactions: u64,
+    /// The snapshot of the oldest open transaction.
+    pub oldest_snapshot: Option<CommitTs>,
+    /// How long that transaction has been open.
+    pub oldest_snapshot_age: Option<Duration>,
+    /// The newest visible commit.
+    pub last_visible: CommitTs,
+    /// The position that will be claimed next.
+    pub next_position: Position,
+    /// Transactions committed that left a version.
+    pub commits: u64,
+    /// Transactions rolled back as a whole that had left a version.
+    pub rollbacks: u64,
+    /// Statements that met a conflict.
+    pub conflicts: u64,
+    /// Bytes of generations in the current view, write sets and the conflict window.
+    pub version_store_bytes: u64,
+    /// Bytes of generations that only older views hold.
+    pub reader_held_bytes: u64,
+    /// The budget of each of the two.
+    pub version_store_limit_bytes: u64,
+    /// Generations in the current view.
+    pub generations: u64,
+    /// Entries of the conflict window.
+    pub window_entries: u64,
+    /// Views that are alive, the current one included.
+    pub views: u64,
+    /// Merges that published a view.
+    pub merges: u64,
+    /// Changed rows that merges wrote into bases.
+    pub merged_rows: u64,
+    /// Rows that are committed or not and wait to be merged, about.
+    pub backlog_rows: u64,
+    /// Bytes of a page of the main database; 0 without pages.
+    pub page_size_bytes: u64,
+    /// Pages of all databases.
+    pub pages: u64,
+    /// Pages of them that are free.
+    pub free_pages: u64,
+    /// Pages that only older views need.
+    pub pinned_pages: u64,
+    /// Syncs of the log.
+    pub log_syncs: u64,
+}
