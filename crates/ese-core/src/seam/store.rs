@@ -122,7 +122,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// As [`Merge::apply`].
-    fn begin_merge(&self) -> Result<Box<dyn Merge + '_>>;
+    fn begin_merge(self: Arc<Self>) -> Result<Box<dyn Merge>>;
 
     /// Reserves `count` tree numbers and returns the first. Numbers are never given twice, not even after a crash.
     ///
