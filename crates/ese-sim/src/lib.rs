@@ -1,1 +1,10 @@
-//! Placeholder head, replaced by the first commit of the crate.
+//! Tests of ese that are programs of their own: a model of the engine's rules, text scenarios, a history checker, a
+//! reference engine, and the suite that every backend must pass.
+//!
+//! Absent: nothing here is part of the product, and no product crate depends on it. A failed check panics with the seed
+//! or the place of the scenario that shows it again.
+//!
+//! Reading order: [`seed`], [`model`].
+
+pub mod model;
+pub mod seed;
