@@ -1,0 +1,111 @@
+//! `cargo xtask tidy`: the house rules, each a function from text to findings.
+//!
+//! Reading order: [`tree`] (the files), [`rust`] (a Rust file as tokens), then the rules. [`run`] is the list of them.
+
+mod dependencies;
+mod heads;
+mod homes;
+mod layers;
+mod lengths;
+mod links;
+mod lists;
+mod manifests;
+mod names;
+mod notes;
+pub(crate) mod rust;
+pub(crate) mod tree;
+pub(crate) mod unsafety;
+mod whitespace;
+mod words;
+
+use anyhow::{Result, bail};
+use rust::Rust;
+use std::fmt;
+use tree::Tree;
+
+/// A broken rule: where, what, which.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Finding {
+    path: String,
+    line: usize,
+    what: String,
+    rule: &'static str,
+}
+
+impl Finding {
+    fn new(path: &str, line: usize, rule: &'static str, what: impl Into<String>) -> Self {
+        Finding { path: path.to_owned(), line, what: what.into(), rule }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {} ({})", self.path, self.line, self.what, self.rule)
+    }
+}
+
+/// Checks every rule and prints every finding.
+///
+/// # Errors
+/// When there is a finding, or a file cannot be read.
+pub(crate) fn run() -> Result<()> {
+    let tree = Tree::read(&crate::cargo::root())?;
+    let packages = layers::packages()?;
+    let mut findings = of_tree(&tree);
+    findings.extend(layers::check(&packages));
+    findings.extend(dependencies::check(&packages, tree.text(dependencies::LIST)));
+    findings.sort();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if !findings.is_empty() {
+        bail!("{} findings", findings.len());
+    }
+    println!("tidy: {} files, no findings", tree.files.len());
+    Ok(())
+}
+
+/// The rules that need nothing but the files.
+fn of_tree(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut sources = Vec::new();
+    for file in tree.files.iter().filter(|file| file.path.ends_with(".rs")) {
+        match Rust::parse(&file.path, &file.text) {
+            Ok(source) => sources.push(source),
+            Err((line, what)) => findings.push(Finding::new(&file.path, line, "tokens", what)),
+        }
+    }
+    rust::mark_test_files(&mut sources);
+    for source in &sources {
+        findings.extend(heads::check(source));
+        findings.extend(lengths::check(source));
+        findings.extend(names::check(source.path));
+        findings.extend(homes::check(source));
+        findings.extend(words::check_code(source));
+        findings.extend(unsafety::check_comments(source));
+    }
+    findings.extend(unsafety::check_list(&sources, tree.text(unsafety::LIST)));
+    for file in &tree.files {
+        findings.extend(words::check_text(&file.path, &file.text));
+        findings.extend(whitespace::check(&file.path, &file.text));
+        if file.path.ends_with("Cargo.toml") {
+            findings.extend(manifests::check(&file.path, &file.text));
+        }
+        if file.path.ends_with(".md") {
+            findings.extend(links::check(&file.path, &file.text, &|target| tree.has(target)));
+        }
+    }
+    findings.extend(notes::check(&tree.files));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_reads_as_a_place() {
+        let finding = Finding::new("crates/a/src/lib.rs", 7, "head", "no head");
+        assert_eq!(finding.to_string(), "crates/a/src/lib.rs:7: no head (head)");
+    }
+}
