@@ -30,10 +30,10 @@ const CHECKS: &[Check] = &[
     ("clippy", || {
         run(&mut cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
-    ("doc", || {
-        run(cargo(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])
-            .env("RUSTDOCFLAGS", "-D warnings"))
-    }),
+    (
+        "doc",
+        || run(cargo(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")),
+    ),
     ("loom", || Loom::default().run()),
     ("shuttle", || Shuttle::default().run()),
 ];

@@ -3,6 +3,7 @@
 //! Reading order: [`tree`] (the files), [`rust`] (a Rust file as tokens), then the rules. [`run`] is the list of them.
 
 mod dependencies;
+mod graph;
 mod heads;
 mod homes;
 mod layers;
@@ -54,6 +55,7 @@ pub(crate) fn run() -> Result<()> {
     let mut findings = of_tree(&tree);
     findings.extend(layers::check(&packages));
     findings.extend(dependencies::check(&packages, tree.text(dependencies::LIST)));
+    findings.extend(graph::check(&graph::nodes()?, tree.text(graph::SETTINGS))?);
     findings.sort();
     for finding in &findings {
         println!("{finding}");
