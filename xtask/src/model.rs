@@ -13,9 +13,12 @@ pub(crate) struct Model {
     /// The seed of the first schedule
     #[arg(long)]
     seed: Option<u64>,
-    /// Leave one rule out; the model should then find a violation
+    /// Leave a rule out, which the model should notice; may be given again
     #[arg(long, value_name = "RULE")]
-    without: Option<String>,
+    without: Vec<String>,
+    /// Print the names of the rules
+    #[arg(long)]
+    list: bool,
     /// Leave each rule out in turn and print which were caught
     #[arg(long)]
     table: bool,
@@ -34,17 +37,14 @@ impl Model {
     /// What the model's program is given.
     fn options(&self) -> Vec<String> {
         let mut options = Vec::new();
-        let mut give = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                options.extend([name.to_owned(), value]);
-            }
-        };
-        give("--runs", self.runs.map(|runs| runs.to_string()));
-        give("--seed", self.seed.map(|seed| seed.to_string()));
-        give("--without", self.without.clone());
-        if self.table {
-            options.push("--table".into());
+        let runs = self.runs.map(|runs| ("--runs", runs.to_string()));
+        let seed = self.seed.map(|seed| ("--seed", seed.to_string()));
+        let without = self.without.iter().map(|rule| ("--without", rule.clone()));
+        for (name, value) in runs.into_iter().chain(seed).chain(without) {
+            options.extend([name.to_owned(), value]);
         }
+        let switches = [("--list", self.list), ("--table", self.table)];
+        options.extend(switches.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.to_owned()));
         options
     }
 }
@@ -55,9 +55,10 @@ mod tests {
 
     #[test]
     fn options_that_are_given_are_passed_on() {
-        let none = Model { runs: None, seed: None, without: None, table: false };
+        let none = Model { runs: None, seed: None, without: Vec::new(), list: false, table: false };
         assert_eq!(none.options(), Vec::<String>::new());
-        let all = Model { runs: Some(5), seed: Some(7), without: Some("skip".into()), table: true };
-        assert_eq!(all.options(), ["--runs", "5", "--seed", "7", "--without", "skip", "--table"]);
+        let without = vec!["skip".to_owned(), "pin".to_owned()];
+        let all = Model { runs: Some(5), seed: Some(7), without, list: false, table: true };
+        assert_eq!(all.options().join(" "), "--runs 5 --seed 7 --without skip --without pin --table");
     }
 }

@@ -3,6 +3,7 @@
 //! Reading order: [`tree`] (the files), [`rust`] (a Rust file as tokens), then the rules. [`run`] is the list of them.
 
 mod dependencies;
+mod errors;
 mod graph;
 mod heads;
 mod homes;
@@ -85,6 +86,9 @@ fn of_tree(tree: &Tree) -> Vec<Finding> {
         findings.extend(homes::check(source));
         findings.extend(words::check_code(source));
         findings.extend(unsafety::check_comments(source));
+        if source.path == errors::TABLE {
+            findings.extend(errors::check(source, tree.text(errors::PAGE)));
+        }
     }
     findings.extend(unsafety::check_list(&sources, tree.text(unsafety::LIST)));
     for file in &tree.files {

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 pub(crate) enum Kind {
     Word(String),
     Sign(char),
-    Literal,
+    Literal(String),
     Open(char),
     Close(char),
 }
@@ -113,7 +113,7 @@ fn flatten(stream: TokenStream, tokens: &mut Vec<Token>) {
         let kind = match tree {
             TokenTree::Ident(word) => Kind::Word(word.to_string()),
             TokenTree::Punct(sign) => Kind::Sign(sign.as_char()),
-            TokenTree::Literal(_) => Kind::Literal,
+            TokenTree::Literal(literal) => Kind::Literal(literal.to_string()),
             TokenTree::Group(group) => {
                 let (open, close) = match group.delimiter() {
                     Delimiter::Parenthesis => ('(', ')'),
