@@ -55,7 +55,7 @@ pub(crate) fn check(nodes: &[Node], settings: &str) -> Result<Vec<Finding>> {
     let mut banned = Vec::new();
     for ban in list("bans", "deny")? {
         let written = ban.get("crate").and_then(Value::as_str).context("a ban names no crate")?;
-        let (name, versions) = written.split_once('@').unwrap_or((written, "*"));
+        let (name, versions) = written.split_once(':').unwrap_or((written, "*"));
         banned.push((name, VersionReq::parse(versions)?));
     }
     let mut findings = Vec::new();
@@ -124,7 +124,7 @@ fn one(words: &[&str], at: &mut usize, allowed: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "[licenses]\nallow = [\"MIT\"]\n[bans]\ndeny = [{ crate = \"a@<1.2\" }]\n";
+    const TEXT: &str = "[licenses]\nallow = [\"MIT\"]\n[bans]\ndeny = [{ crate = \"a:<1.2\" }]\n";
 
     fn findings(name: &str, version: &str, licence: Option<&str>, source: &str) -> usize {
         let node = Node {

@@ -80,9 +80,12 @@ pub(crate) fn check_list(sources: &[Rust<'_>], list: &str) -> Vec<Finding> {
     findings
 }
 
-/// The line in which the statement of the token `at` begins: that of the last end of another one before it.
+/// The line in which the statement of the token `at` begins: that of the last end of another one on an earlier line.
 fn statement_line(tokens: &[Token], at: usize) -> usize {
-    let ends = |token: &&Token| matches!(token.kind, Kind::Sign(';') | Kind::Open('{') | Kind::Close('}'));
+    let ends = |token: &&Token| {
+        token.line < tokens[at].line
+            && matches!(token.kind, Kind::Sign(';') | Kind::Open('{') | Kind::Close('}'))
+    };
     tokens[..at].iter().rev().find(ends).map_or(1, |token| token.line)
 }
 
@@ -104,6 +107,7 @@ mod tests {
             |text| check_comments(&parse(text)).iter().map(|finding| finding.line).collect::<Vec<_>>();
         assert_eq!(lines("fn a() {\n  // SAFETY: b\n  unsafe { c() }\n}\n"), [0; 0]);
         assert_eq!(lines("fn a() {\n  // SAFETY: b\n  let d =\n    unsafe { c() };\n}\n"), [0; 0]);
+        assert_eq!(lines("fn a() {\n  // SAFETY: b\n  B { c: unsafe { d() } }\n}\n"), [0; 0]);
         assert_eq!(lines("// SAFETY: b\nunsafe impl Send for A {}\n"), [0; 0]);
         assert_eq!(lines("fn a() {\n  unsafe { c() }\n}\n"), [2]);
         assert_eq!(lines("// SAFETY: b\nunsafe impl Send for A {}\nunsafe impl Sync for A {}\n"), [3]);
