@@ -14,6 +14,7 @@ mod lists;
 mod manifests;
 mod names;
 mod notes;
+mod places;
 pub(crate) mod rust;
 pub(crate) mod tree;
 pub(crate) mod unsafety;
@@ -99,6 +100,7 @@ fn of_tree(tree: &Tree) -> Vec<Finding> {
         }
         if file.path.ends_with(".md") {
             findings.extend(links::check(&file.path, &file.text, &|target| tree.has(target)));
+            findings.extend(places::check(&file.path, &file.text, tree));
         }
     }
     findings.extend(notes::check(&tree.files));

@@ -48,6 +48,13 @@ impl Tree {
         Ok(tree)
     }
 
+    /// A tree of these files.
+    #[cfg(test)]
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
+        Tree { files: files.iter().map(file).collect(), others: Vec::new() }
+    }
+
     /// The text of a file; empty when there is none.
     pub(crate) fn text(&self, path: &str) -> &str {
         self.files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
