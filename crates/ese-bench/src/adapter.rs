@@ -1,0 +1,6 @@
+//! The engines that are compared, one adapter each.
+
+pub mod btreemap;
+pub mod lmdb;
+pub mod redb;
+pub mod sqlite;
