@@ -7,4 +7,7 @@
 //! Reading order: [`seed`], [`model`].
 
 pub mod model;
+pub mod reference;
+pub mod rows;
+pub mod scenario;
 pub mod seed;

@@ -1,3 +1,4 @@
 //! Everything that needs more than one module of `ese-sim`.
 
 mod model;
+mod scenario;
