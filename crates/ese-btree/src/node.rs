@@ -1,0 +1,13 @@
+//! A node: one page of keys with what belongs to them. Nodes are built once and never changed.
+//!
+//! Reading order: [`layout`] (the bytes), `view` (reading them), `search` (finding a key), `parse` (from unknown bytes
+//! to a view), `build` (from rows to pages).
+
+pub(crate) mod build;
+pub(crate) mod layout;
+pub(crate) mod parse;
+pub(crate) mod search;
+mod view;
+
+pub use layout::RUN_HEADER_BYTES;
+pub use view::{Cell, NodeView};

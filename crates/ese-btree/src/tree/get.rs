@@ -1,0 +1,40 @@
+//! One row by its key.
+
+use super::Root;
+use crate::{
+    node::{Cell, NodeView},
+    pages::Pages,
+};
+use ese_base::{Result, Value};
+
+/// The value at `key`.
+///
+/// # Errors
+/// What the pages report.
+#[inline]
+pub fn get<'p, P: Pages>(pages: &'p P, root: Root, key: &[u8]) -> Result<Option<Value<'p>>> {
+    let mut level = root.level();
+    let mut node = pages.node(root.node, level)?;
+    while level > 0 {
+        let child = node.child(node.child_index(key));
+        level -= 1;
+        node = pages.node(child, level)?;
+    }
+    match node.search(key) {
+        Ok(index) => value(pages, &node, index).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The value of row `index` of a leaf.
+#[inline]
+pub(super) fn value<'p, P: Pages>(
+    pages: &'p P,
+    leaf: &NodeView<P::Bytes<'p>>,
+    index: usize,
+) -> Result<Value<'p>> {
+    match leaf.cell(index) {
+        Cell::Inline(range) => Ok(leaf.value(range)),
+        Cell::Run(run) => pages.run(run),
+    }
+}

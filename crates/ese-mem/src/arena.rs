@@ -1,0 +1,275 @@
+//! Where pages lie: extents of memory that are only ever added, found without a lock.
+//!
+//! A page number is (extent, index in it); the extent's address is one load away, from a list of fixed length that
+//! nobody writes but to add an extent. Reading a page writes nothing.
+//!
+//! Who may touch a page when (what every `SAFETY` below rests on):
+//! - *Writing.* Space hands a page to one merge alone, and only while no live base can reach it. Until the merge's base
+//!   is published no other thread knows the page's number; the merge itself reads no page that it wrote.
+//! - *Reading.* A reader comes from the forest of a base that it holds and follows references in pages of that base.
+//!   Such pages were written as a whole before the base was published (the `Mutex` around the newest base orders the
+//!   two), and space does not hand them out again while the base is held.
+//!
+//! So bytes behind a shared reference never change, and a reference lives no longer than the base it came from. The
+//! types of this crate keep it so: [`ArenaPages`] and [`Arena`] do not leave it, only a base and a merge (which holds
+//! the base it began from) have one.
+#![expect(
+    unsafe_code,
+    reason = "pages are shared, recycled memory: readers borrow some while a merge writes others"
+)]
+
+use ese_base::{
+    Error, ErrorKind, Result, Value,
+    sync::{
+        Mutex,
+        atomic::{AtomicPtr, AtomicUsize, Ordering},
+    },
+};
+use ese_btree::{ChildRef, NodeView, PageNo, Pages, RUN_HEADER_BYTES, RunRef, prefetch, run_pages};
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    ops::Deref,
+    ptr::{NonNull, null_mut},
+    sync::Arc,
+};
+
+/// The low bits of a page number: the index within its extent. 2³² bytes at 4 KiB pages: a longest value fits one.
+const INDEX_BITS: u32 = 20;
+/// The most pages of an extent.
+pub(crate) const EXTENT_PAGES_MAX: u64 = 1 << INDEX_BITS;
+/// How many extents there can be: they grow with the arena, so this is many terabytes.
+pub(crate) const EXTENTS_MAX: usize = 8192;
+
+/// Splits a page number into extent and index.
+#[inline]
+pub(crate) fn split(page: PageNo) -> (usize, usize) {
+    let extent = usize::try_from(page.0 >> INDEX_BITS).unwrap_or(usize::MAX);
+    let index = usize::try_from(page.0 & (EXTENT_PAGES_MAX - 1)).unwrap_or(usize::MAX);
+    (extent, index)
+}
+
+/// The number of page `index` of an extent.
+pub(crate) fn join(extent: usize, index: u64) -> PageNo {
+    PageNo((extent as u64) << INDEX_BITS | index)
+}
+
+/// Memory for pages.
+pub(crate) struct Arena {
+    extents: Box<[Extent]>,
+    page_size: usize,
+    page_shift: u32,
+    /// What was allocated, to be given back.
+    blocks: Mutex<Vec<(NonNull<u8>, Layout)>>,
+}
+
+#[derive(Default)]
+struct Extent {
+    start: AtomicPtr<u8>,
+    /// How many pages it has; stored before `start`.
+    pages: AtomicUsize,
+}
+
+// SAFETY: the raw pointers in `blocks` are owned memory of no thread in particular; what is reached through `start` is
+// shared and exclusive as the module's head says.
+unsafe impl Send for Arena {}
+// SAFETY: as above; `blocks` is behind its mutex and `extents` are atomics.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    pub(crate) fn new(page_size: usize) -> Arena {
+        let extents = (0..EXTENTS_MAX).map(|_| Extent::default()).collect();
+        Arena { extents, page_size, page_shift: page_size.trailing_zeros(), blocks: Mutex::new(Vec::new()) }
+    }
+
+    /// Adds extent number `extent` with so many pages, all zero. Extents are added in order, by one thread at a time.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(crate) fn add(&self, extent: usize, pages: u64) -> Result<()> {
+        let out = |what: &str| Error::new(ErrorKind::OutOfMemory, format!("{pages} pages: {what}"));
+        let pages = usize::try_from(pages).map_err(|_| out("too many"))?;
+        let bytes = pages.checked_mul(self.page_size).ok_or_else(|| out("too many"))?;
+        let slot = self.extents.get(extent).ok_or_else(|| out("too many extents"))?;
+        // Zeroed memory comes lazily only without a demand for alignment, so the start is aligned by hand.
+        let room = bytes.checked_add(self.page_size).ok_or_else(|| out("too many"))?;
+        let layout = Layout::from_size_align(room, 16).map_err(|_| out("too many"))?;
+        // SAFETY: the layout has a size above 0.
+        let block = unsafe { alloc_zeroed(layout) };
+        let block = NonNull::new(block).ok_or_else(|| out("the allocator has no more"))?;
+        self.blocks.lock().push((block, layout));
+        let skip = block.as_ptr().align_offset(self.page_size);
+        if skip > self.page_size {
+            handle_alloc_error(layout);
+        }
+        // SAFETY: `skip` ≤ one page, which the block has beyond `bytes`.
+        let start = unsafe { block.as_ptr().add(skip) };
+        slot.pages.store(pages, Ordering::Relaxed);
+        // Release: who sees the address sees the number of pages and the zeroes.
+        slot.start.store(start, Ordering::Release);
+        Ok(())
+    }
+
+    /// The address of a stretch of pages; null when the arena has no such pages.
+    #[inline]
+    fn address(&self, page: PageNo, pages: usize) -> *mut u8 {
+        let (extent, index) = split(page);
+        let Some(extent) = self.extents.get(extent) else { return null_mut() };
+        let start = extent.start.load(Ordering::Acquire);
+        if start.is_null() || index + pages > extent.pages.load(Ordering::Relaxed) {
+            return null_mut();
+        }
+        // SAFETY: the extent has `pages` pages from `index` on, so the offset stays inside its block.
+        unsafe { start.add(index << self.page_shift) }
+    }
+
+    /// The bytes of a stretch of pages, for reading.
+    ///
+    /// # Safety
+    /// The caller reads as the module's head says: a base that reaches the page is held for as long as the result.
+    #[inline]
+    unsafe fn bytes(&self, page: PageNo, pages: usize, len: usize) -> Result<&[u8]> {
+        let start = self.address(page, pages);
+        if start.is_null() || len > pages << self.page_shift {
+            return Err(outside(page));
+        }
+        // SAFETY: the bytes lie inside the extent and were zeroed or written; nobody writes them while the base is
+        // held.
+        Ok(unsafe { std::slice::from_raw_parts(start, len) })
+    }
+
+    /// Lets `fill` write a page that space handed to the caller.
+    ///
+    /// # Errors
+    /// `DatabaseCorrupted` when there is no such page.
+    pub(crate) fn fill_own(&self, page: PageNo, fill: impl FnOnce(&mut [u8])) -> Result<()> {
+        self.fill_pages(page, 1, self.page_size, fill)
+    }
+
+    /// Writes a run that space handed to the caller: `header`, `value`, and zeroes to the end of the last page.
+    ///
+    /// # Errors
+    /// As [`Arena::fill_own`].
+    pub(crate) fn fill_own_run(&self, page: PageNo, header: &[u8], value: &[u8]) -> Result<()> {
+        let pages = (header.len() + value.len()).div_ceil(self.page_size);
+        self.fill_pages(page, pages, pages << self.page_shift, |bytes| {
+            let (start, rest) = bytes.split_at_mut(header.len());
+            let (middle, end) = rest.split_at_mut(value.len());
+            start.copy_from_slice(header);
+            middle.copy_from_slice(value);
+            end.fill(0);
+        })
+    }
+
+    /// Lets `fill` write the first `len` bytes of a stretch of pages that are the caller's alone.
+    fn fill_pages(&self, page: PageNo, pages: usize, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<()> {
+        let start = self.address(page, pages);
+        if start.is_null() || len > pages << self.page_shift {
+            return Err(outside(page));
+        }
+        // SAFETY: the bytes lie inside the extent and were zeroed or written. The callers of this module have the
+        // pages from space and for themselves (see the module's head), so no other reference to them lives.
+        fill(unsafe { std::slice::from_raw_parts_mut(start, len) });
+        Ok(())
+    }
+
+    /// Overwrites pages that space takes back: no base has them.
+    pub(crate) fn poison(&self, page: PageNo, pages: u64) {
+        let Ok(pages) = usize::try_from(pages) else { return };
+        let filled = self.fill_pages(page, pages, pages << self.page_shift, |bytes| bytes.fill(0xDB));
+        debug_assert!(filled.is_ok(), "space takes back pages that the arena has");
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        for (block, layout) in self.blocks.lock().drain(..) {
+            // SAFETY: the block was allocated with this layout and is given back once; who could read it holds the
+            // arena.
+            unsafe { dealloc(block.as_ptr(), layout) };
+        }
+    }
+}
+
+#[cold]
+fn outside(page: PageNo) -> Error {
+    Error::new(ErrorKind::DatabaseCorrupted, format!("there is no page {page}"))
+}
+
+/// The arena as the tree reads it.
+#[derive(Clone)]
+pub(crate) struct ArenaPages {
+    arena: Arc<Arena>,
+}
+
+impl ArenaPages {
+    pub(crate) fn new(arena: Arc<Arena>) -> Self {
+        ArenaPages { arena }
+    }
+}
+
+/// A page that keeps its arena alive; the merge that has it also holds the base that reaches the page.
+pub(crate) struct HeldPage {
+    start: NonNull<[u8]>,
+    _arena: Arc<Arena>,
+}
+
+// SAFETY: it is a shared reference to bytes that do not change, and an `Arc` of something `Send` and `Sync`.
+unsafe impl Send for HeldPage {}
+
+impl Deref for HeldPage {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `start` came from a reference into the arena, which `_arena` keeps; the merge holds the base.
+        unsafe { self.start.as_ref() }
+    }
+}
+
+/// How much of a node is asked for ahead: header, and the heads and slots of most leaves.
+const PREFETCH_LINES: usize = 5;
+
+impl Pages for ArenaPages {
+    type Bytes<'p> = &'p [u8];
+    type Held = HeldPage;
+
+    #[inline]
+    fn page_size(&self) -> usize {
+        self.arena.page_size
+    }
+
+    #[inline]
+    fn node(&self, at: ChildRef, level: u8) -> Result<NodeView<&[u8]>> {
+        // SAFETY: only bases and merges have an `ArenaPages`; they read pages of a base that they hold.
+        let bytes = unsafe { self.arena.bytes(at.page, 1, self.arena.page_size) }?;
+        let node = NodeView::trusted(bytes);
+        if node.level() != level { Err(outside(at.page)) } else { Ok(node) }
+    }
+
+    fn held(&self, at: ChildRef, level: u8) -> Result<NodeView<HeldPage>> {
+        let node = self.node(at, level)?;
+        let start = NonNull::from(*node.bytes());
+        Ok(NodeView::trusted(HeldPage { start, _arena: Arc::clone(&self.arena) }))
+    }
+
+    fn run(&self, at: RunRef) -> Result<Value<'_>> {
+        let Value::Borrowed(bytes) = self.run_pages(at)? else { return Err(outside(at.page)) };
+        Ok(Value::Borrowed(&bytes[RUN_HEADER_BYTES..]))
+    }
+
+    fn run_pages(&self, at: RunRef) -> Result<Value<'_>> {
+        let pages = usize::try_from(run_pages(at.len, self.arena.page_size)).map_err(|_| outside(at.page))?;
+        let len = usize::try_from(at.len).map_err(|_| outside(at.page))?;
+        // SAFETY: as in `node`.
+        let bytes = unsafe { self.arena.bytes(at.page, pages, RUN_HEADER_BYTES + len) }?;
+        Ok(Value::Borrowed(bytes))
+    }
+
+    #[inline]
+    fn prefetch(&self, page: PageNo) {
+        // SAFETY: as in `node`; nothing is read.
+        if let Ok(bytes) = unsafe { self.arena.bytes(page, 1, self.arena.page_size) } {
+            prefetch::start(bytes, PREFETCH_LINES);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Which pages may be handed out, and when one that was freed may be handed out again.
+//!
+//! Each base has a number. A page born in base b and not part of base d any more may be handed out again once no live
+//! base has a number in b .. d. A base is live while somebody holds it; the newest always is.
+//!
+//! How that is kept: a dead page waits in the list of the youngest live base that has it. When that base goes, the page
+//! moves on to the next older live one if that has it, too, and is free otherwise. So a reader left open holds the
+//! pages of its own base and nothing freed since, and a page moves at most once for each base that goes.
+
+use crate::arena::{Arena, EXTENT_PAGES_MAX, EXTENTS_MAX, join, split};
+use ese_base::{Error, ErrorKind, Result};
+use ese_btree::{PageNo, Stretch};
+use std::collections::BTreeMap;
+
+/// The first extent has this many bytes; later ones an eighth of what there is.
+const EXTENT_BYTES_MIN: u64 = 1 << 20;
+/// An extent has at most this many bytes, unless a single run needs more.
+const EXTENT_BYTES_MAX: u64 = 1 << 30;
+
+/// What is known of the pages of one database.
+pub(crate) struct Space {
+    extents: Vec<Extent>,
+    page_bytes: u64,
+    /// Pages that were ever handed out.
+    pages: u64,
+    free: u64,
+    waiting: u64,
+    limit_pages: u64,
+    /// Where the search for a free page goes on.
+    cursor: (usize, usize),
+    /// Live bases, each with the dead pages that it is the youngest to have.
+    live: BTreeMap<u64, Vec<Stretch>>,
+}
+
+struct Extent {
+    /// A bit for each page: 1 = free.
+    bits: Vec<u64>,
+    pages: u64,
+    /// Pages from here on were never handed out.
+    begun: u64,
+    free: u64,
+    /// There is no run of so many free pages.
+    no_run: u64,
+}
+
+impl Space {
+    /// A space without pages; base 0 is live.
+    pub(crate) fn new(page_size: usize) -> Space {
+        Space {
+            extents: Vec::new(),
+            page_bytes: page_size as u64,
+            pages: 0,
+            free: 0,
+            waiting: 0,
+            limit_pages: u64::MAX,
+            cursor: (0, 0),
+            live: BTreeMap::from([(0, Vec::new())]),
+        }
+    }
+
+    /// From now on no page is handed out beyond so many bytes, those in use included.
+    pub(crate) fn set_limit(&mut self, bytes: Option<u64>) {
+        self.limit_pages = bytes.map_or(u64::MAX, |bytes| bytes / self.page_bytes);
+    }
+
+    /// (all, free, only needed by older bases)
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        (self.pages, self.free, self.waiting)
+    }
+
+    /// Takes up to `count` single pages into `out`, at least one.
+    ///
+    /// # Errors
+    /// `DiskFull`, `OutOfMemory`.
+    pub(crate) fn take(&mut self, arena: &Arena, count: usize, out: &mut Vec<PageNo>) -> Result<()> {
+        let before = out.len();
+        while out.len() - before < count {
+            match self.take_one(arena) {
+                Ok(page) => out.push(page),
+                Err(error) if out.len() == before => return Err(error),
+                Err(_) => break,
+            }
+        }
+        // Handed out from the end.
+        out[before..].reverse();
+        Ok(())
+    }
+
+    fn take_one(&mut self, arena: &Arena) -> Result<PageNo> {
+        if self.free == 0 {
+            return self.begin(arena, 1);
+        }
+        loop {
+            let (extent, word) = self.cursor;
+            let Some(here) = self.extents.get_mut(extent) else {
+                self.cursor = (0, 0);
+                continue;
+            };
+            match here.bits.get_mut(word).filter(|_| here.free > 0) {
+                Some(0) => self.cursor.1 += 1,
+                Some(bits) => {
+                    let bit = u64::from(bits.trailing_zeros());
+                    *bits &= *bits - 1;
+                    here.free -= 1;
+                    self.free -= 1;
+                    return Ok(join(extent, 64 * word as u64 + bit));
+                }
+                None => self.cursor = (extent + 1, 0),
+            }
+        }
+    }
+
+    /// Takes pages that lie one behind the other.
+    ///
+    /// # Errors
+    /// `DiskFull`, `OutOfMemory`; `ValueTooLarge` beyond what an extent can have.
+    pub(crate) fn take_run(&mut self, arena: &Arena, pages: u64) -> Result<PageNo> {
+        if pages > EXTENT_PAGES_MAX {
+            return Err(Error::new(ErrorKind::ValueTooLarge, format!("{pages} pages in a row")));
+        }
+        for (number, extent) in self.extents.iter_mut().enumerate() {
+            if let Some(index) = extent.find_run(pages) {
+                extent.mark(index, pages, Mark::Taken);
+                self.free -= pages;
+                return Ok(join(number, index));
+            }
+        }
+        self.begin(arena, pages)
+    }
+
+    /// Takes pages that were never handed out.
+    fn begin(&mut self, arena: &Arena, pages: u64) -> Result<PageNo> {
+        if self.pages.saturating_add(pages) > self.limit_pages {
+            let limit = self.limit_pages.saturating_mul(self.page_bytes);
+            return Err(Error::new(ErrorKind::DiskFull, format!("the limit of {limit} bytes is reached")));
+        }
+        let found = self.extents.iter().rposition(|extent| extent.begun + pages <= extent.pages);
+        let number = match found {
+            Some(number) => number,
+            None => self.add_extent(arena, pages)?,
+        };
+        let extent = &mut self.extents[number];
+        let index = extent.begun;
+        extent.begun += pages;
+        self.pages += pages;
+        Ok(join(number, index))
+    }
+
+    fn add_extent(&mut self, arena: &Arena, pages: u64) -> Result<usize> {
+        let number = self.extents.len();
+        if number == EXTENTS_MAX {
+            return Err(Error::new(ErrorKind::OutOfMemory, format!("{EXTENTS_MAX} extents")));
+        }
+        let bytes = (self.pages * self.page_bytes / 8).clamp(EXTENT_BYTES_MIN, EXTENT_BYTES_MAX);
+        let size = (bytes.next_power_of_two() / self.page_bytes).clamp(pages, EXTENT_PAGES_MAX);
+        arena.add(number, size)?;
+        let words = usize::try_from(size.div_ceil(64)).unwrap_or(usize::MAX);
+        self.extents.push(Extent { bits: vec![0; words], pages: size, begun: 0, free: 0, no_run: 1 });
+        Ok(number)
+    }
+
+    /// Takes pages back that no base ever had.
+    pub(crate) fn give_back(&mut self, arena: &Arena, page: PageNo, pages: u64) {
+        let (extent, index) = split(page);
+        poison(arena, page, pages);
+        if let Some(extent) = self.extents.get_mut(extent) {
+            extent.mark(index as u64, pages, Mark::Free);
+            self.free += pages;
+        }
+    }
+
+    /// Base `number` is complete and live; what it does not have any more waits for the older ones that do.
+    pub(crate) fn publish(&mut self, arena: &Arena, number: u64, dead: Vec<Stretch>) {
+        self.live.insert(number, Vec::new());
+        self.settle(arena, number, dead);
+    }
+
+    /// Nobody holds base `number` any more.
+    pub(crate) fn retire(&mut self, arena: &Arena, number: u64) {
+        let Some(dead) = self.live.remove(&number) else { return };
+        self.waiting -= dead.iter().map(|stretch| stretch.pages).sum::<u64>();
+        self.settle(arena, number, dead);
+    }
+
+    /// Finds for each dead page the youngest live base below `number` that has it.
+    fn settle(&mut self, arena: &Arena, number: u64, dead: Vec<Stretch>) {
+        let Some((&older, list)) = self.live.range_mut(..number).next_back() else {
+            dead.iter().for_each(|stretch| self.give_back(arena, stretch.page, stretch.pages));
+            return;
+        };
+        // Usually all pages wait for the base before.
+        let (kept, gone): (Vec<_>, Vec<_>) = dead.into_iter().partition(|stretch| stretch.birth <= older);
+        self.waiting += kept.iter().map(|stretch| stretch.pages).sum::<u64>();
+        if list.is_empty() {
+            *list = kept
+        } else {
+            list.extend(kept)
+        }
+        gone.iter().for_each(|stretch| self.give_back(arena, stretch.page, stretch.pages));
+    }
+
+    /// The stretches of all pages ever handed out.
+    pub(crate) fn all_pages(&self) -> impl Iterator<Item = (PageNo, u64)> + '_ {
+        self.extents.iter().enumerate().map(|(number, extent)| (join(number, 0), extent.begun))
+    }
+
+    /// The stretches of free pages.
+    pub(crate) fn free_pages(&self) -> impl Iterator<Item = (PageNo, u64)> + '_ {
+        self.extents.iter().enumerate().flat_map(|(number, extent)| {
+            (0..extent.begun)
+                .filter(|index| extent.is_free(*index))
+                .map(move |index| (join(number, index), 1))
+        })
+    }
+
+    /// The stretches that only older bases have.
+    pub(crate) fn waiting_pages(&self) -> impl Iterator<Item = (PageNo, u64)> + '_ {
+        self.live.values().flatten().map(|stretch| (stretch.page, stretch.pages))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Free,
+    Taken,
+}
+
+impl Extent {
+    fn is_free(&self, index: u64) -> bool {
+        let word = usize::try_from(index / 64).ok().and_then(|word| self.bits.get(word));
+        word.is_some_and(|bits| bits >> (index % 64) & 1 == 1)
+    }
+
+    fn mark(&mut self, from: u64, pages: u64, mark: Mark) {
+        let mut at = from;
+        let end = from + pages;
+        while at < end {
+            let bit = at % 64;
+            let count = (64 - bit).min(end - at);
+            let mask = (u64::MAX >> (64 - count)) << bit;
+            let Some(bits) = usize::try_from(at / 64).ok().and_then(|word| self.bits.get_mut(word)) else {
+                return;
+            };
+            match mark {
+                Mark::Free => {
+                    debug_assert_eq!(*bits & mask, 0, "a page is freed twice");
+                    *bits |= mask;
+                }
+                Mark::Taken => *bits &= !mask,
+            }
+            at += count;
+        }
+        match mark {
+            Mark::Free => {
+                self.free += pages;
+                self.no_run = self.pages + 1;
+            }
+            Mark::Taken => self.free -= pages,
+        }
+    }
+
+    /// The first run of `pages` free pages.
+    fn find_run(&mut self, pages: u64) -> Option<u64> {
+        if self.free < pages || self.no_run <= pages {
+            return None;
+        }
+        let mut run = 0;
+        let mut at = 0;
+        while at < self.begun {
+            let word =
+                usize::try_from(at / 64).ok().and_then(|word| self.bits.get(word)).copied().unwrap_or(0);
+            let ahead = word >> (at % 64);
+            let left = 64 - at % 64;
+            // Free pages from here on in this word, then taken ones.
+            let ones = u64::from((!ahead).trailing_zeros()).min(left);
+            run += ones;
+            if run >= pages {
+                return Some(at + ones - run);
+            }
+            at += ones;
+            if ones < left {
+                run = 0;
+                let zeros = u64::from((word >> (at % 64)).trailing_zeros()).min(64 - at % 64);
+                at += zeros;
+            }
+        }
+        self.no_run = pages;
+        None
+    }
+}
+
+/// Makes a use of a page after it was freed visible: in debug builds its bytes are overwritten.
+fn poison(arena: &Arena, page: PageNo, pages: u64) {
+    if cfg!(debug_assertions) {
+        arena.poison(page, pages);
+    }
+}
