@@ -53,7 +53,7 @@ impl TreeNo {
     pub const DIRECTORY: TreeNo = TreeNo(0);
 }
 
-/// One ordered tree of one attached database.
+/// One ordered tree of one attached database. The order is the order in which merges go through the trees.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TreeId {
     /// The attachment of the database.

@@ -6,10 +6,14 @@
 //! Reading order: [`seam`] (what plugs in where), [`options`], `overlay` (versions younger than the base), `engine`
 //! (sessions, commit, merge).
 
+mod engine;
 pub mod options;
+mod overlay;
 pub mod seam;
 pub mod stats;
+pub mod txn;
 
+pub use engine::LocalEngine;
 pub use options::{Background, Options};
 pub use seam::{
     backend::Backend,

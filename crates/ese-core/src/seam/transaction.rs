@@ -171,9 +171,9 @@ pub trait Transaction: Reader {
 
 /// A range being read from either end; lends the key from its own buffer, because nodes cut keys.
 ///
-/// After an error every further call returns an error: no row is ever skipped silently. After `None` from one end both
+/// It stays on the thread of its session. After an error every further call returns an error: no row is ever skipped silently. After `None` from one end both
 /// ends return `None`.
-pub trait Scan<'s>: Send {
+pub trait Scan<'s> {
     /// The next row from the front.
     ///
     /// # Errors

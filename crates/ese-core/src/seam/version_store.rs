@@ -1,3 +1,299 @@
-//! Recent versions; see the trait.
-/// Placeholder until the overlay lands.
-pub trait VersionStore {}
+//! Recent versions: everything younger than the newest base, committed or not.
+//!
+//! One owner of the rules about views, generations, chains and the conflict window. Reads are per pinned snapshot; a
+//! write finds its conflicts at once; merges take what is committed and hand it to the stores. The trait is generic,
+//! never `dyn`: it is on every hot path. The overlay of this crate implements it.
+//!
+//! A session owns a [`VersionStore::Slot`]. Between [`VersionStore::pin`] and [`VersionStore::unpin`] the slot holds a
+//! snapshot and everything that snapshot reads; both take the slot mutably, so nothing read can outlive the pin.
+
+use super::{
+    session::Mode,
+    store::{Base, Change, Store},
+    transaction::Delta,
+};
+use crate::txn::{Kind, Owner, TxnState};
+use ese_base::{AttachmentNo, CommitTs, Position, TreeId};
+use std::sync::Arc;
+
+pub use crate::overlay::{Data, Deltas, Found, Mark};
+
+/// A row as the version store knows it: the tree's shared object, the key, and the hash of both.
+#[derive(Clone, Copy)]
+pub struct Row<'k, T> {
+    /// The tree.
+    pub tree: &'k T,
+    /// The key.
+    pub key: &'k [u8],
+    /// [`VersionStore::hash`] of the two.
+    pub hash: u64,
+}
+
+/// Why a write was not done. Nothing was changed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Another transaction's version of the row is uncommitted, or younger than the snapshot.
+    Conflict(Arc<TxnState>),
+    /// The same, of a version that was merged away: who wrote it is no longer known.
+    ConflictMerged,
+    /// The snapshot is older than what the conflict window still answers for.
+    SnapshotTooOld,
+    /// The database is not attached any more.
+    Detached,
+}
+
+/// Which way a walk goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Ascending keys.
+    Forward,
+    /// Descending keys.
+    Backward,
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum From<'k> {
+    /// At the end of the tree that comes first in its direction.
+    End,
+    /// At the key or, without it, behind it.
+    At(&'k [u8]),
+    /// Behind the key.
+    Behind(&'k [u8]),
+}
+
+/// The rows of one tree that have versions that count for the snapshot, in key order.
+pub trait Walk<'a> {
+    /// The next row.
+    fn next(&mut self) -> Option<(&'a [u8], Found<'a>)>;
+}
+
+/// What pins most; for errors.
+#[derive(Debug, Clone)]
+pub struct Culprit {
+    /// Who runs the transaction.
+    pub owner: Arc<Owner>,
+    /// Its snapshot.
+    pub snapshot: CommitTs,
+    /// When it began, in nanoseconds of the engine's coarse clock.
+    pub begun_nanos: u64,
+}
+
+/// Recent versions of all databases of an engine.
+pub trait VersionStore: Send + Sync + Sized + 'static {
+    /// A session's registration, the only thing that pins. Dropping it unregisters.
+    type Slot: Send;
+    /// The shared object of a tree.
+    type Tree: Clone + Send + Sync;
+    /// An ordered walk.
+    type Walk<'a>: Walk<'a> + Send;
+    /// A merge's place in what it takes.
+    type Plan: Send;
+
+    /// Registers a session; `None` when all slots are taken.
+    fn slot(&self, owner: Arc<Owner>) -> Option<Self::Slot>;
+
+    /// The shared object of a tree; sessions keep it.
+    fn tree(&self, id: TreeId) -> Self::Tree;
+
+    /// The hash under which a row is latched and remembered; secret to the engine.
+    fn hash(&self, tree: TreeId, key: &[u8]) -> u64;
+
+    /// Takes a snapshot. It covers every commit that returned before.
+    fn pin(&self, slot: &mut Self::Slot, mode: Mode) -> CommitTs;
+
+    /// Gives the snapshot back.
+    fn unpin(&self, slot: &mut Self::Slot);
+
+    /// The base of an attached database, as the pinned snapshot has it.
+    fn base<'a>(&'a self, slot: &'a Self::Slot, attachment: AttachmentNo) -> Option<&'a dyn Base>;
+
+    /// What the versions say about a row at the pinned snapshot; own versions are not looked at.
+    fn find<'a>(&'a self, slot: &'a Self::Slot, row: &Row<'_, Self::Tree>) -> Found<'a>;
+
+    /// Walks the rows of a tree that have versions; `None` when there are none at all.
+    fn walk<'a>(
+        &'a self,
+        slot: &'a Self::Slot,
+        tree: &Self::Tree,
+        direction: Direction,
+        from: From<'_>,
+    ) -> Option<Self::Walk<'a>>;
+
+    /// Writes a version: conflict check and insert in one step that others see whole.
+    ///
+    /// # Errors
+    /// See [`Refusal`]; at once, nothing is waited for.
+    fn write(
+        &self,
+        slot: &mut Self::Slot,
+        state: &Arc<TxnState>,
+        row: &Row<'_, Self::Tree>,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Mark, Refusal>;
+
+    /// The conflict check of [`VersionStore::write`] without the write.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    fn probe(
+        &self,
+        slot: &mut Self::Slot,
+        state: &Arc<TxnState>,
+        row: &Row<'_, Self::Tree>,
+        kind: Kind,
+    ) -> Result<(), Refusal>;
+
+    /// Writes an escrow delta and returns the counter as it stood before, uncommitted adds of others included.
+    /// `base_counter` reads the counter from a base, outside of every latch; it may be called more than once.
+    ///
+    /// # Errors
+    /// The outer result carries an error of `base_counter`, the inner one is as in [`VersionStore::write`].
+    fn write_delta<E>(
+        &self,
+        slot: &mut Self::Slot,
+        state: &Arc<TxnState>,
+        row: &Row<'_, Self::Tree>,
+        place: (u32, Delta),
+        base_counter: &mut dyn FnMut(&dyn Base) -> Result<Option<i64>, E>,
+    ) -> Result<Result<(Mark, i64), Refusal>, E>;
+
+    /// Marks an own version as rolled back; its transaction is still active.
+    fn roll_back(&self, state: &TxnState, mark: Mark);
+
+    /// Notes that the transaction of the slot writes in the tree, before it looks whether the tree still stands.
+    fn use_tree(&self, slot: &mut Self::Slot, tree: &Self::Tree);
+
+    /// Another transaction that wrote in the tree and is still open.
+    fn user_of(&self, slot: &Self::Slot, tree: &Self::Tree) -> Option<Arc<Owner>>;
+
+    /// A transaction that wrote in the database and is still open.
+    fn user_of_database(&self, attachment: AttachmentNo) -> Option<Arc<Owner>>;
+
+    /// Makes a claimed transaction visible, as the newest commit. The caller holds the publication lock.
+    fn publish(&self, state: &TxnState) -> CommitTs;
+
+    /// The newest visible commit.
+    fn last_visible(&self) -> CommitTs;
+
+    // ---- merges; called by one thread at a time ----
+
+    /// Seals the active generation where that is possible, and reads the cut at a moment when no writer is at work:
+    /// `position` is called once, and everything claimed below its answer has been written.
+    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Position;
+
+    /// Seals the active generation if it has reached its size; whether it did.
+    fn seal_if_large(&self) -> bool;
+
+    /// What a merge up to `cut` will look at; databases in `skip` are left alone.
+    fn plan(&self, cut: Position, skip: &[AttachmentNo]) -> Self::Plan;
+
+    /// Hands the changes of up to about `rows` rows to `sink`, in order of (database, tree, key); everything below the
+    /// cut is published by now.
+    ///
+    /// # Errors
+    /// What `sink` or a base returns; the plan then goes on behind the row, or is dropped.
+    fn take(
+        &self,
+        plan: &mut Self::Plan,
+        rows: usize,
+        sink: &mut dyn FnMut(Taken<'_>) -> ese_base::Result<()>,
+    ) -> ese_base::Result<Progress>;
+
+    /// Makes new bases part of the next view and lets generations go; `false` when that has to wait for readers.
+    ///
+    /// `full` names databases whose merge failed for want of space: what only they hold back does not count against the
+    /// bound of generations.
+    fn install(&self, bases: &[NewBase], full: &[AttachmentNo]) -> bool;
+
+    /// Makes a database part of the next view; `l` is the position at which its attachment begins. `false` as above.
+    fn attach(&self, attachment: AttachmentNo, store: Arc<dyn Store>, l: Position) -> bool;
+
+    /// Takes a database out of the next view; `None` when it is not there, or when that has to wait for readers.
+    fn detach(&self, attachment: AttachmentNo) -> Option<Arc<dyn Store>>;
+
+    /// The number of the newest view.
+    fn newest_view(&self) -> u64;
+
+    /// Somebody who pins a view older than that.
+    fn pinned_before(&self, view: u64) -> Option<Arc<Owner>>;
+
+    /// Frees what nobody uses any more; how many views.
+    fn free_views(&self) -> usize;
+
+    /// How much there is of everything.
+    fn usage(&self) -> Usage;
+
+    /// Bytes that count against the budget; cheap.
+    fn budget_bytes(&self) -> u64;
+
+    /// Bytes that only older views hold; cheap.
+    fn reader_bytes(&self) -> u64;
+
+    /// Whether the active generation has reached its size, or a counter has so many deltas that a merge is due; cheap.
+    fn wants_work(&self) -> bool;
+
+    /// Whether a merge was wished for since the last call.
+    fn take_merge_wish(&self) -> bool;
+
+    /// Sets the clock that dates transactions.
+    fn set_coarse_clock(&self, nanos: u64);
+
+    /// The open transaction with the oldest snapshot: of those that may write, or ([`Mode::ReadOnly`]) of all.
+    fn oldest(&self, mode: Mode) -> Option<Culprit>;
+
+    /// How many transactions are open.
+    fn open_transactions(&self) -> usize;
+
+    /// How many slots are handed out.
+    fn open_slots(&self) -> usize;
+
+    /// Walks everything and reports each fault.
+    fn check(&self, fault: &mut dyn FnMut(String));
+}
+
+/// A change of one row, for a merge.
+pub struct Taken<'a> {
+    /// The database.
+    pub attachment: AttachmentNo,
+    /// The tree.
+    pub tree: ese_base::TreeNo,
+    /// The key.
+    pub key: &'a [u8],
+    /// What becomes of the row.
+    pub change: Change<'a>,
+}
+
+/// Whether a merge has more to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Call again.
+    More,
+    /// Everything was taken.
+    Done,
+}
+
+/// A database's next base.
+#[derive(Clone)]
+pub struct NewBase {
+    /// The database.
+    pub attachment: AttachmentNo,
+    /// Its base holds exactly the transactions below this position.
+    pub l: Position,
+    /// The base; `None`: the one it has holds them already.
+    pub base: Option<Arc<dyn Base>>,
+}
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Generations in the current view.
+    pub generations: u64,
+    /// Views alive.
+    pub views: u64,
+    /// Entries of the conflict window.
+    pub window_entries: u64,
+    /// L of the database that lags most.
+    pub merged_below: Position,
+}

@@ -1,0 +1,149 @@
+//! The directory of a database: tree 0, rows like any other.
+//!
+//! | key | value | written by |
+//! |---|---|---|
+//! | `n` name | tree number, 8 bytes little-endian | create, drop, rename |
+//! | `r` number, 8 bytes big-endian | name | create, drop, rename |
+//! | `t` number, 8 bytes big-endian | empty: the tree stands | create, drop |
+//! | `d` number, 8 bytes big-endian | empty: dropped, its pages are being given back | drop; removed by merges |
+//!
+//! Renames do not touch `t` rows, so that writers in a tree conflict with its drop and not with its rename.
+//!
+//! A word per database saves looking: it counts changes in its high part and, in its low 16 bits, the transactions that
+//! changed the directory and have not ended. While nobody is changing it and the word is the one at which a session
+//! found the tree, the tree stands for every later snapshot of that session.
+
+use ese_base::{
+    Error, ErrorKind, Result, TreeNo,
+    limits::NAME_MAX_BYTES,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+const IN_FLIGHT: u64 = 0xffff;
+const CHANGE: u64 = IN_FLIGHT + 1;
+
+/// Says whether the directory may have changed; see the head of the module.
+#[derive(Debug, Default)]
+pub(super) struct DirectoryWord(AtomicU64);
+
+/// A word at which nobody was changing the directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Quiet(u64);
+
+impl DirectoryWord {
+    /// A transaction is about to write its first directory row.
+    pub(super) fn begin_change(&self) {
+        self.0.fetch_add(CHANGE + 1, Ordering::SeqCst);
+    }
+
+    /// That transaction has ended: it is visible or aborted.
+    pub(super) fn end_change(&self) {
+        self.0.fetch_add(CHANGE - 1, Ordering::SeqCst);
+    }
+
+    /// The word, if nobody is changing the directory.
+    #[inline]
+    pub(super) fn quiet(&self) -> Option<Quiet> {
+        let word = self.0.load(Ordering::SeqCst);
+        (word & IN_FLIGHT == 0).then_some(Quiet(word))
+    }
+}
+
+fn numbered(tag: u8, tree: TreeNo) -> [u8; 9] {
+    let mut key = [tag; 9];
+    key[1..].copy_from_slice(&tree.0.to_be_bytes());
+    key
+}
+
+/// The row that says under which number a name stands.
+pub(super) fn name_key(name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(name.len() + 1);
+    key.push(b'n');
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+/// The row that says which name a tree has.
+pub(super) fn reverse_key(tree: TreeNo) -> [u8; 9] {
+    numbered(b'r', tree)
+}
+
+/// The row that says that a tree stands.
+pub(super) fn standing_key(tree: TreeNo) -> [u8; 9] {
+    numbered(b't', tree)
+}
+
+/// The row that says that a tree was dropped.
+pub(super) fn dropped_key(tree: TreeNo) -> [u8; 9] {
+    numbered(b'd', tree)
+}
+
+/// All names.
+pub(super) const NAMES: std::ops::Range<&[u8]> = (b"n" as &[u8])..(b"o" as &[u8]);
+/// All dropped trees.
+pub(super) const DROPPED: std::ops::Range<&[u8]> = (b"d" as &[u8])..(b"e" as &[u8]);
+
+/// The tree of a `t`, `r` or `d` row.
+pub(super) fn numbered_tree(key: &[u8]) -> Option<TreeNo> {
+    let number: &[u8; 8] = key.get(1..)?.try_into().ok()?;
+    Some(TreeNo(u64::from_be_bytes(*number)))
+}
+
+/// The tree an `n` row leads to.
+pub(super) fn tree_of(value: &[u8]) -> Result<TreeNo> {
+    let number: [u8; 8] = value.try_into().map_err(|_| {
+        Error::new(
+            ErrorKind::DatabaseCorrupted,
+            format!("a directory row has {} bytes instead of 8", value.len()),
+        )
+    })?;
+    Ok(TreeNo(u64::from_le_bytes(number)))
+}
+
+/// Checks a name of a tree or a database.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > NAME_MAX_BYTES {
+        return Err(Error::new(
+            ErrorKind::InvalidName,
+            format!("it has {} bytes, 1 to {NAME_MAX_BYTES} are allowed", name.len()),
+        ));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Error::new(ErrorKind::InvalidName, "it has a control character"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quiet_only_between_changes() {
+        let word = DirectoryWord::default();
+        let before = word.quiet().unwrap();
+        word.begin_change();
+        word.begin_change();
+        assert_eq!(word.quiet(), None);
+        word.end_change();
+        assert_eq!(word.quiet(), None);
+        word.end_change();
+        assert_ne!(word.quiet().unwrap(), before, "a change that ended is remembered");
+    }
+
+    #[test]
+    fn names() {
+        assert!(check_name("orders").is_ok());
+        for bad in ["", "a\0b", "line\n", &"x".repeat(65)] {
+            assert_eq!(check_name(bad).unwrap_err().kind(), ErrorKind::InvalidName, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn keys_round_trip() {
+        assert_eq!(numbered_tree(&standing_key(TreeNo(77))), Some(TreeNo(77)));
+        assert!(DROPPED.contains(&&dropped_key(TreeNo(u64::MAX))[..]));
+        assert!(NAMES.contains(&&name_key("z")[..]));
+        assert!(tree_of(b"short").is_err());
+    }
+}

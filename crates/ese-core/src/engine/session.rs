@@ -1,0 +1,375 @@
+//! A session of the local engine: levels, commit and rollback.
+//!
+//! Invariants:
+//! - The slot pins exactly while the level is above 0.
+//! - When `commit` returns, the commit is visible; only then is the slot cleared.
+//! - Rollback and commit allocate nothing that can fail.
+
+use super::{
+    core::{Attachment, Core},
+    instance::Running,
+    reading::Reading,
+    trees::TreeCache,
+    write_set::{Place, WriteSet},
+};
+use crate::{
+    seam::{
+        session::{Mode, Session, SessionOptions},
+        transaction::{CursorPos, Durability, KeyRange, Move, Reader, Scan},
+        version_store::VersionStore,
+    },
+    txn::{Outcome, Owner, TxnState},
+};
+use ese_base::{
+    AttachmentNo, CommitId, CommitTs, Error, ErrorKind, Result, SessionId, TreeId, Value,
+    sync::atomic::Ordering,
+};
+use smallvec::SmallVec;
+use std::{cell::RefCell, sync::Arc, time::Duration};
+
+/// A session.
+pub(super) struct LocalSession<V: VersionStore> {
+    pub(super) core: Arc<Core<V>>,
+    /// Keeps the engine running; after `core`, which the applier shares.
+    _running: Arc<Running<V>>,
+    pub(super) owner: Arc<Owner>,
+    options: SessionOptions,
+    pub(super) slot: V::Slot,
+    /// For reads outside a transaction; made when the first comes.
+    statement: RefCell<Option<V::Slot>>,
+    pub(super) trees: RefCell<TreeCache<V>>,
+    pub(super) writes: WriteSet,
+    /// Bytes of the write set that the budget knows of.
+    accounted: u64,
+    pub(super) txn: Option<Txn<V>>,
+    /// Whom the last conflict was with.
+    pub(super) conflicting: Option<Arc<TxnState>>,
+}
+
+/// An open transaction.
+pub(super) struct Txn<V: VersionStore> {
+    pub(super) mode: Mode,
+    pub(super) snapshot: CommitTs,
+    levels: SmallVec<[Level; 4]>,
+    /// Made with the first write.
+    pub(super) state: Option<Arc<TxnState>>,
+    /// Trees it wrote in, which its slot names.
+    pub(super) used: SmallVec<[TreeId; 4]>,
+    /// Databases whose directory it changed.
+    pub(super) directories: SmallVec<[Arc<Attachment<V>>; 1]>,
+    pub(super) conflict: bool,
+}
+
+/// What rolling back a level restores.
+struct Level {
+    place: Place,
+    conflict: bool,
+}
+
+impl<V: VersionStore> LocalSession<V> {
+    pub(super) fn new(running: Arc<Running<V>>, options: SessionOptions) -> Result<Self> {
+        let core = Arc::clone(running.core());
+        core.state.check()?;
+        let owner = Arc::new(Owner::new(core.counters.next_session(), options.name.clone()));
+        let slot = core.versions.slot(Arc::clone(&owner)).ok_or_else(|| out_of_sessions(&core))?;
+        Ok(LocalSession {
+            core,
+            _running: running,
+            owner,
+            options,
+            slot,
+            statement: RefCell::new(None),
+            trees: RefCell::new(TreeCache::default()),
+            writes: WriteSet::default(),
+            accounted: 0,
+            txn: None,
+            conflicting: None,
+        })
+    }
+
+    /// The open transaction's snapshot and own writes.
+    #[inline]
+    pub(super) fn reading(&self) -> Reading<'_, V> {
+        Reading { core: &self.core, slot: &self.slot, own: Some(&self.writes), trees: &self.trees }
+    }
+
+    /// Runs one read at level 0, of the newest committed state.
+    fn read_now<R>(&self, read: impl FnOnce(&Reading<'_, V>) -> Result<R>) -> Result<R> {
+        let mut statement = self.statement.borrow_mut();
+        let slot = match &mut *statement {
+            Some(slot) => slot,
+            None => {
+                let slot = self.core.versions.slot(Arc::clone(&self.owner));
+                statement.insert(slot.ok_or_else(|| out_of_sessions(&self.core))?)
+            }
+        };
+        self.core.versions.pin(slot, Mode::ReadOnly);
+        let pin = Unpin { core: &self.core, slot };
+        self.core.state.check()?;
+        read(&Reading { core: &self.core, slot: &*pin.slot, own: None, trees: &self.trees })
+    }
+
+    /// Tells the budget how large the write set has become.
+    #[inline]
+    pub(super) fn account_writes(&mut self) {
+        let now = self.writes.bytes();
+        if now != self.accounted {
+            let bytes = &self.core.counters.write_set_bytes;
+            bytes.fetch_add(now.wrapping_sub(self.accounted), Ordering::Relaxed);
+            self.accounted = now;
+        }
+    }
+
+    /// The end of the transaction: nothing of it is pinned or named any more.
+    fn finish(&mut self, txn: Txn<V>) {
+        for attachment in &txn.directories {
+            attachment.word.end_change();
+        }
+        self.core.versions.unpin(&mut self.slot);
+        if !self.writes.is_empty() || self.accounted != 0 {
+            self.writes.clear();
+            self.account_writes();
+        }
+    }
+
+    fn abort(&mut self, txn: Txn<V>) {
+        if let Some(state) = &txn.state {
+            state.abort();
+            self.core.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
+        }
+        self.finish(txn);
+    }
+
+    fn commit_outermost(&mut self, durability: Durability) -> Result<Option<CommitId>> {
+        let Some(txn) = self.txn.take() else { return Err(ErrorKind::NotInTransaction.into()) };
+        let Some(state) = txn.state.clone().filter(|_| !self.writes.is_empty()) else {
+            // Nothing was written, or all of it was rolled back.
+            self.abort(txn);
+            return Ok(None);
+        };
+        let logged = !self.writes.frame().is_empty();
+        if let Err(error) = self.prepare(logged) {
+            self.abort(txn);
+            return Err(error);
+        }
+        let core = Arc::clone(&self.core);
+        let frame = (logged && core.publication.log().is_some()).then(|| Box::from(self.writes.frame()));
+        let waits = if logged { durability } else { Durability::Lazy };
+        // No failure past this line takes the commit back: it is in the queue.
+        let claimed = core.publication.claim(&state, waits, self.writes.len() as u64, frame);
+        if let (Durability::Sync, Some(log)) = (durability, core.publication.log())
+            && let Err(error) = log.flush(claimed.position)
+        {
+            core.poison(&error);
+            self.finish(txn);
+            return Err(error);
+        }
+        core.publication.publish_ready(&core.versions);
+        debug_assert!(matches!(state.outcome(), Outcome::Committed(_)) || core.state.is_poisoned());
+        self.finish(txn);
+        core.note_commit(claimed.rows);
+        let (log, epoch) = core.log_identity;
+        Ok(logged.then_some(CommitId { log, epoch, position: claimed.position }))
+    }
+
+    /// What can still fail before the claim.
+    fn prepare(&self, logged: bool) -> Result<()> {
+        self.core.state.check_writes()?;
+        match self.core.publication.log() {
+            Some(log) if logged => log.room(self.writes.frame().len() as u64),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back everything written since `place`; the transaction stays open.
+    pub(super) fn undo_to(&mut self, place: Place) {
+        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.clone()) else { return };
+        let versions = &self.core.versions;
+        self.writes.roll_back_to(place, |mark| versions.roll_back(&state, mark));
+    }
+}
+
+fn out_of_sessions<V: VersionStore>(core: &Core<V>) -> Error {
+    Error::new(
+        ErrorKind::OutOfSessions,
+        format!(
+            "{} sessions are open, the limit is {}",
+            core.versions.open_slots(),
+            core.options.sessions_max
+        ),
+    )
+}
+
+/// Unpins at the end of a statement, also when it panics.
+struct Unpin<'a, V: VersionStore> {
+    core: &'a Core<V>,
+    slot: &'a mut V::Slot,
+}
+
+impl<V: VersionStore> Drop for Unpin<'_, V> {
+    fn drop(&mut self) {
+        self.core.versions.unpin(self.slot);
+    }
+}
+
+impl<V: VersionStore> Session for LocalSession<V> {
+    fn id(&self) -> SessionId {
+        self.owner.session()
+    }
+
+    fn begin(&mut self, mode: Mode) -> Result<u32> {
+        let Some(txn) = &mut self.txn else {
+            if mode == Mode::ReadWrite {
+                self.core.state.check_writes()?;
+            }
+            let snapshot = self.core.versions.pin(&mut self.slot, mode);
+            // After the pin: a close that does not see the pin is seen here.
+            if let Err(error) = self.core.state.check() {
+                self.core.versions.unpin(&mut self.slot);
+                return Err(error);
+            }
+            let first = Level { place: self.writes.place(), conflict: false };
+            self.txn = Some(Txn {
+                mode,
+                snapshot,
+                levels: smallvec::smallvec![first],
+                state: None,
+                used: SmallVec::new(),
+                directories: SmallVec::new(),
+                conflict: false,
+            });
+            return Ok(1);
+        };
+        let level = u32::try_from(txn.levels.len()).unwrap_or(u32::MAX);
+        if self.core.options.levels_max.is_some_and(|most| level >= most) {
+            return Err(Error::new(
+                ErrorKind::TransTooDeep,
+                format!("{level} levels are open, which is the limit"),
+            ));
+        }
+        txn.levels.push(Level { place: self.writes.place(), conflict: txn.conflict });
+        Ok(level + 1)
+    }
+
+    fn commit(&mut self, durability: Durability) -> Result<Option<CommitId>> {
+        match &mut self.txn {
+            None => Err(ErrorKind::NotInTransaction.into()),
+            Some(txn) if txn.levels.len() > 1 => {
+                txn.levels.pop();
+                Ok(None)
+            }
+            Some(_) => self.commit_outermost(durability),
+        }
+    }
+
+    fn rollback_to(&mut self, level: u32) -> Result<()> {
+        let below = self.level();
+        if level >= below {
+            return Err(Error::new(
+                ErrorKind::NotInTransaction,
+                format!("level {level} is not below the open level {below}"),
+            ));
+        }
+        if level == 0 {
+            if let Some(txn) = self.txn.take() {
+                self.abort(txn);
+            }
+            return Ok(());
+        }
+        let Some(txn) = &mut self.txn else { return Ok(()) };
+        let to = &txn.levels[level as usize];
+        let place = to.place;
+        txn.conflict = to.conflict;
+        txn.levels.truncate(level as usize);
+        self.undo_to(place);
+        Ok(())
+    }
+
+    #[inline]
+    fn level(&self) -> u32 {
+        self.txn.as_ref().map_or(0, |txn| u32::try_from(txn.levels.len()).unwrap_or(u32::MAX))
+    }
+
+    fn conflict_recorded(&self) -> bool {
+        self.txn.as_ref().is_some_and(|txn| txn.conflict)
+    }
+
+    fn await_conflicting_commit(&mut self, limit: Duration) -> bool {
+        let Some(state) = self.conflicting.take() else { return false };
+        if !state.is_committing() {
+            return false;
+        }
+        let core = &self.core;
+        core.publication.await_outcome(&state, limit, || core.state.is_poisoned());
+        true
+    }
+
+    fn options(&self) -> &SessionOptions {
+        &self.options
+    }
+
+    fn set_options(&mut self, options: SessionOptions) {
+        self.owner.rename(options.name.clone());
+        self.options = options;
+    }
+}
+
+impl<V: VersionStore> Drop for LocalSession<V> {
+    fn drop(&mut self) {
+        if let Some(txn) = self.txn.take() {
+            self.abort(txn);
+        }
+    }
+}
+
+impl<V: VersionStore> Reader for LocalSession<V> {
+    #[inline]
+    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Value<'_>>> {
+        if self.txn.is_some() {
+            return self.reading().get(tree, key);
+        }
+        self.read_now(|reading| Ok(reading.get(tree, key)?.map(Value::into_owned)))
+    }
+
+    fn get_many<'s>(
+        &'s self,
+        tree: TreeId,
+        keys: &[&[u8]],
+        out: &mut dyn FnMut(usize, Option<Value<'s>>),
+    ) -> Result<()> {
+        if self.txn.is_some() {
+            return self.reading().get_many(tree, keys, out);
+        }
+        self.read_now(|reading| {
+            reading.get_many(tree, keys, &mut |at, value| out(at, value.map(Value::into_owned)))
+        })
+    }
+
+    fn scan<'s>(&'s self, tree: TreeId, range: KeyRange<'_>) -> Result<Box<dyn Scan<'s> + 's>> {
+        if self.txn.is_none() {
+            return Err(Error::new(ErrorKind::NotInTransaction, "a scan reads one snapshot"));
+        }
+        self.reading().scan(tree, range)
+    }
+
+    fn step(&self, tree: TreeId, at: &mut CursorPos, how: Move<'_>) -> Result<Option<Value<'_>>> {
+        if self.txn.is_some() {
+            return self.reading().step(tree, at, how);
+        }
+        self.read_now(|reading| Ok(reading.step(tree, at, how)?.map(Value::into_owned)))
+    }
+
+    fn find_tree(&self, attachment: AttachmentNo, name: &str) -> Result<Option<TreeId>> {
+        if self.txn.is_some() {
+            return self.reading().find_tree(attachment, name);
+        }
+        self.read_now(|reading| reading.find_tree(attachment, name))
+    }
+
+    fn tree_names(&self, attachment: AttachmentNo) -> Result<Vec<String>> {
+        if self.txn.is_some() {
+            return self.reading().tree_names(attachment);
+        }
+        self.read_now(|reading| reading.tree_names(attachment))
+    }
+}

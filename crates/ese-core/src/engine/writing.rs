@@ -1,0 +1,430 @@
+//! Writes: existence at my snapshot, conflicts at the present, and what is reported.
+//!
+//! "Does it exist for me?" is asked outside the gate, of the snapshot, which does not change; "did anyone touch it
+//! since?" inside, of the present. If nobody did, the first answer still holds.
+//!
+//! Invariant: a statement that fails has changed nothing, and its transaction lives on.
+
+use super::{core::Attachment, directory, reading::Reading, session::LocalSession};
+use crate::{
+    overlay::{encode_delta, read_counter},
+    seam::{
+        session::{Mode, Session},
+        transaction::{Delete, Delta, LockMode, Put, Transaction},
+        version_store::{Refusal, Row, VersionStore},
+    },
+    txn::{Kind, TxnState},
+};
+use ese_base::{
+    AttachmentNo, Error, ErrorKind, Result, TreeId, TreeNo,
+    limits::{VALUE_BUDGET_SHARE, VALUE_MAX_BYTES},
+    sync::atomic::Ordering,
+};
+use std::sync::Arc;
+
+/// What a write needs to know of its tree.
+struct Target<V: VersionStore> {
+    id: TreeId,
+    tree: V::Tree,
+}
+
+impl<V: VersionStore> LocalSession<V> {
+    /// Runs a statement; at level 0 as a transaction of its own.
+    fn statement<R>(&mut self, run: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        if self.txn.is_some() {
+            return run(self);
+        }
+        self.begin(Mode::ReadWrite)?;
+        match run(self) {
+            Ok(answer) => {
+                self.commit(self.options().durability)?;
+                Ok(answer)
+            }
+            Err(error) => {
+                self.rollback_to(0)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs several writes as one statement: all of them or none.
+    fn compound<R>(&mut self, run: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        let place = self.writes.place();
+        let answer = run(self);
+        if answer.is_err() {
+            self.undo_to(place);
+        }
+        answer
+    }
+
+    /// What every write checks before it looks at rows.
+    fn check_writable(&mut self) -> Result<()> {
+        match &self.txn {
+            None => return Err(ErrorKind::NotInTransaction.into()),
+            Some(txn) if txn.mode == Mode::ReadOnly => return Err(ErrorKind::TransReadOnly.into()),
+            Some(_) => {}
+        }
+        self.core.state.check_writes()?;
+        self.core.ensure_room()?;
+        self.make_state();
+        Ok(())
+    }
+
+    /// The transaction's state, made with its first write.
+    fn make_state(&mut self) {
+        let Some(txn) = self.txn.as_mut().filter(|txn| txn.state.is_none()) else { return };
+        txn.state = Some(Arc::new(TxnState::new(Arc::clone(&self.owner), self.core.clock.now())));
+        if self.core.versions.wants_work() {
+            self.core.wake_applier();
+        }
+    }
+
+    /// Checks the tree and its database, and enters the tree into the slot's set with the first write.
+    fn target(&mut self, id: TreeId, key: &[u8]) -> Result<Target<V>> {
+        self.check_writable()?;
+        let (tree, attachment) = {
+            let known = self.reading().tree(id)?;
+            if key.len() > known.attachment.key_max_bytes {
+                return Err(Error::new(
+                    ErrorKind::KeyTooLarge,
+                    format!("it has {} bytes, the limit is {}", key.len(), known.attachment.key_max_bytes),
+                ));
+            }
+            let used = self.txn.as_ref().is_some_and(|txn| txn.used.contains(&id));
+            if used && !known.attachment.full.load(Ordering::Relaxed) {
+                return Ok(Target { id, tree: known.tree.clone() });
+            }
+            (known.tree.clone(), Arc::clone(&known.attachment))
+        };
+        self.use_tree(id, &tree, &attachment)?;
+        Ok(Target { id, tree })
+    }
+
+    /// The slower part of [`Self::target`]: first write in a tree, or a database without space.
+    #[cold]
+    fn use_tree(&mut self, id: TreeId, tree: &V::Tree, attachment: &Arc<Attachment<V>>) -> Result<()> {
+        if attachment.full.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                ErrorKind::DiskFull,
+                format!("the last merge of database {:?} found no space", attachment.name),
+            ));
+        }
+        // First into the set, then the look: a drop or a detach does it the other way round.
+        self.core.versions.use_tree(&mut self.slot, tree);
+        if attachment.leaving.load(Ordering::SeqCst) {
+            return Err(Error::new(
+                ErrorKind::DatabaseNotFound,
+                format!("database {:?} is being detached", attachment.name),
+            ));
+        }
+        let known = self.trees.borrow().get(id).and_then(|known| known.found_at);
+        if known.is_none() || attachment.word.quiet() != known {
+            self.probe_standing(id, attachment)?;
+        }
+        if let Some(txn) = &mut self.txn {
+            txn.used.push(id);
+        }
+        Ok(())
+    }
+
+    /// Whether the tree stands for this snapshot and nobody has dropped it since.
+    fn probe_standing(&mut self, id: TreeId, attachment: &Arc<Attachment<V>>) -> Result<()> {
+        let key = directory::standing_key(id.number);
+        if self.reading().directory_row(attachment, &key)?.is_none() {
+            return Err(Error::new(
+                ErrorKind::ObjectNotFound,
+                format!("tree {id} does not exist in this snapshot"),
+            ));
+        }
+        let directory = TreeId::directory(attachment.number);
+        let hash = self.core.versions.hash(directory, &key);
+        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.clone()) else { return Ok(()) };
+        let row = Row { tree: &attachment.directory, key: &key, hash };
+        let kind = Kind::lock(LockMode::Read);
+        match self.core.versions.probe(&mut self.slot, &state, &row, kind) {
+            Ok(()) => Ok(()),
+            Err(refusal) => Err(self.refused(refusal, id, &[])),
+        }
+    }
+
+    /// Writes one version and notes it.
+    fn write_row(&mut self, target: &Target<V>, key: &[u8], kind: Kind, payload: &[u8]) -> Result<()> {
+        let hash = self.core.versions.hash(target.id, key);
+        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.as_ref()) else {
+            return Err(ErrorKind::NotInTransaction.into());
+        };
+        let row = Row { tree: &target.tree, key, hash };
+        match self.core.versions.write(&mut self.slot, state, &row, kind, payload) {
+            Ok(mark) => {
+                self.writes.push(target.id, key, hash, (kind, payload), mark);
+                self.account_writes();
+                if self.core.versions.wants_work() {
+                    self.core.wake_applier();
+                }
+                Ok(())
+            }
+            Err(refusal) => Err(self.refused(refusal, target.id, key)),
+        }
+    }
+
+    /// The error of a refused write, which is noted as a conflict where it is one.
+    #[cold]
+    fn refused(&mut self, refusal: Refusal, id: TreeId, key: &[u8]) -> Error {
+        let name = self.reading().tree_name(id);
+        let conflict =
+            |what: String| Error::new(ErrorKind::WriteConflict, what).on_tree(name.as_str()).at_key(key);
+        let error = match refusal {
+            Refusal::Detached => {
+                return Error::new(
+                    ErrorKind::DatabaseNotFound,
+                    format!("database of tree {name:?} is detached"),
+                );
+            }
+            Refusal::SnapshotTooOld => {
+                let snapshot = self.txn.as_ref().map(|txn| txn.snapshot).unwrap_or_default();
+                Error::new(
+                    ErrorKind::VersionStoreFull,
+                    format!(
+                        "this transaction of {} is too old (snapshot {snapshot}): what conflicts with it is no longer \
+                         known; roll it back",
+                        self.owner
+                    ),
+                )
+            }
+            Refusal::ConflictMerged => {
+                conflict("the row was changed by a transaction that committed later".to_owned())
+            }
+            Refusal::Conflict(with) => {
+                let age = self.core.clock.now().saturating_sub(with.begun()).as_millis();
+                let did = match with.outcome() {
+                    crate::txn::Outcome::Committed(_) => "was changed or locked and committed by",
+                    _ => "is changed or locked by",
+                };
+                let what = format!("the row {did} {}, which began to write {age} ms ago", with.owner());
+                self.conflicting = Some(with);
+                conflict(what)
+            }
+        };
+        if let Some(txn) = &mut self.txn {
+            txn.conflict = true;
+        }
+        self.core.counters.conflicts.fetch_add(1, Ordering::Relaxed);
+        error.concurrent()
+    }
+
+    fn put_in(&mut self, id: TreeId, key: &[u8], value: &[u8], how: Put) -> Result<bool> {
+        let most = (self.core.options.version_store_bytes / VALUE_BUDGET_SHARE).min(VALUE_MAX_BYTES as u64);
+        if value.len() as u64 > most {
+            return Err(Error::new(
+                ErrorKind::ValueTooLarge,
+                format!("it has {} bytes, the limit is {most}", value.len()),
+            ));
+        }
+        let target = self.target(id, key)?;
+        if how != Put::Upsert {
+            let exists = self.reading().get_in(id, &target.tree, key)?.is_some();
+            match (how, exists) {
+                (Put::Insert, true) => {
+                    let name = self.reading().tree_name(id);
+                    return Err(Error::new(ErrorKind::KeyDuplicate, "the row exists")
+                        .on_tree(name)
+                        .at_key(key));
+                }
+                (Put::Replace, false) => return Ok(false),
+                _ => {}
+            }
+        }
+        let written = self.write_row(&target, key, Kind::PUT, value);
+        match written {
+            Err(error) if how == Put::Insert && error.kind() == ErrorKind::WriteConflict => {
+                let what = "another transaction has changed, deleted or locked the key at the same time";
+                let tree = error.tree().unwrap_or_default().to_owned();
+                Err(Error::new(ErrorKind::KeyDuplicate, what)
+                    .on_tree(tree)
+                    .at_key(key)
+                    .concurrent()
+                    .caused_by(error))
+            }
+            written => written.map(|()| true),
+        }
+    }
+
+    fn delete_in(&mut self, id: TreeId, key: &[u8], how: Delete) -> Result<bool> {
+        let target = self.target(id, key)?;
+        let exists = self.reading().get_in(id, &target.tree, key)?.is_some();
+        if exists || how == Delete::Blind {
+            self.write_row(&target, key, Kind::DELETE, &[])?;
+        }
+        Ok(exists)
+    }
+
+    /// The target of an escrow add: the row exists, and the counter lies inside its value.
+    fn counter(&mut self, id: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<Target<V>> {
+        if self.txn.is_none() {
+            return Err(Error::new(ErrorKind::NotInTransaction, "an escrow add needs a transaction"));
+        }
+        let target = self.target(id, key)?;
+        let Some(value) = self.reading().get_in(id, &target.tree, key)?.map(|value| value.len()) else {
+            let name = self.reading().tree_name(id);
+            return Err(Error::new(ErrorKind::NoCurrentRecord, "nothing to add to")
+                .on_tree(name)
+                .at_key(key));
+        };
+        if offset as usize + delta.width() > value {
+            return Err(Error::new(
+                ErrorKind::InvalidBufferSize,
+                format!("the counter takes {} bytes from {offset} on, the value has {value}", delta.width()),
+            ));
+        }
+        Ok(target)
+    }
+
+    /// Writes a row of a directory, for which nobody checks that its tree stands.
+    fn write_directory(
+        &mut self,
+        attachment: &Arc<Attachment<V>>,
+        key: &[u8],
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<()> {
+        let Some(txn) = &mut self.txn else { return Err(ErrorKind::NotInTransaction.into()) };
+        if !txn.directories.iter().any(|known| Arc::ptr_eq(known, attachment)) {
+            attachment.word.begin_change();
+            txn.directories.push(Arc::clone(attachment));
+        }
+        if attachment.leaving.load(Ordering::SeqCst) {
+            return Err(Error::new(
+                ErrorKind::DatabaseNotFound,
+                format!("database {:?} is being detached", attachment.name),
+            ));
+        }
+        let target = Target { id: TreeId::directory(attachment.number), tree: attachment.directory.clone() };
+        self.write_row(&target, key, kind, payload)
+    }
+
+    /// Gives a tree a name that must be free.
+    fn take_name(&mut self, attachment: &Arc<Attachment<V>>, tree: TreeNo, name: &str) -> Result<()> {
+        let key = directory::name_key(name);
+        if self.reading().directory_row(attachment, &key)?.is_some() {
+            return Err(Error::new(ErrorKind::TreeDuplicate, format!("{name:?}")));
+        }
+        self.write_directory(attachment, &key, Kind::PUT, &tree.0.to_le_bytes()).map_err(|error| {
+            if error.kind() == ErrorKind::WriteConflict {
+                Error::new(ErrorKind::TreeDuplicate, format!("{name:?} is being created or was just created"))
+                    .concurrent()
+                    .caused_by(error)
+            } else {
+                error
+            }
+        })?;
+        self.write_directory(attachment, &directory::reverse_key(tree), Kind::PUT, name.as_bytes())
+    }
+
+    /// The tree's database and present name.
+    fn named(&self, id: TreeId) -> Result<(Arc<Attachment<V>>, String)> {
+        let reading: Reading<'_, V> = self.reading();
+        let attachment = reading.attachment_of(id)?;
+        Ok((attachment, reading.tree_name(id)))
+    }
+
+    fn create_in(&mut self, attachment: AttachmentNo, name: &str) -> Result<TreeId> {
+        directory::check_name(name)?;
+        self.check_writable()?;
+        let attachment = self.core.attachment(attachment)?;
+        let number = attachment.store.reserve_tree_numbers(1)?;
+        self.take_name(&attachment, number, name)?;
+        self.write_directory(&attachment, &directory::standing_key(number), Kind::PUT, &[])?;
+        Ok(TreeId { attachment: attachment.number, number })
+    }
+
+    fn drop_in(&mut self, id: TreeId) -> Result<()> {
+        self.check_writable()?;
+        let (attachment, name) = self.named(id)?;
+        let tree = self.core.versions.tree(id);
+        // The row first: who writes in the tree from now on finds it when it looks.
+        self.write_directory(&attachment, &directory::standing_key(id.number), Kind::DELETE, &[])?;
+        if let Some(user) = self.core.versions.user_of(&self.slot, &tree) {
+            return Err(Error::new(ErrorKind::TreeInUse, format!("{user} wrote in it and is still open"))
+                .on_tree(name)
+                .concurrent());
+        }
+        self.write_directory(&attachment, &directory::name_key(&name), Kind::DELETE, &[])?;
+        self.write_directory(&attachment, &directory::reverse_key(id.number), Kind::DELETE, &[])?;
+        self.write_directory(&attachment, &directory::dropped_key(id.number), Kind::PUT, &[])
+    }
+
+    fn rename_in(&mut self, id: TreeId, name: &str) -> Result<()> {
+        directory::check_name(name)?;
+        self.check_writable()?;
+        let (attachment, old) = self.named(id)?;
+        if old == name {
+            return Ok(());
+        }
+        self.write_directory(&attachment, &directory::name_key(&old), Kind::DELETE, &[])?;
+        self.take_name(&attachment, id.number, name)
+    }
+}
+
+impl<V: VersionStore> Transaction for LocalSession<V> {
+    fn put(&mut self, tree: TreeId, key: &[u8], value: &[u8], how: Put) -> Result<bool> {
+        self.statement(|session| session.put_in(tree, key, value, how))
+    }
+
+    fn delete(&mut self, tree: TreeId, key: &[u8], how: Delete) -> Result<bool> {
+        self.statement(|session| session.delete_in(tree, key, how))
+    }
+
+    fn add(&mut self, tree: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<()> {
+        let target = self.counter(tree, key, offset, delta)?;
+        self.write_row(&target, key, Kind::delta(offset, delta), &encode_delta(offset, delta))
+    }
+
+    fn fetch_add(&mut self, tree: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<i64> {
+        let target = self.counter(tree, key, offset, delta)?;
+        let kind = Kind::delta(offset, delta);
+        let hash = self.core.versions.hash(tree, key);
+        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.as_ref()) else {
+            return Err(ErrorKind::NotInTransaction.into());
+        };
+        let row = Row { tree: &target.tree, key, hash };
+        let mut base_counter = |base: &dyn crate::seam::store::Base| {
+            let value = base.get(tree.number, key)?;
+            Ok::<_, Error>(value.and_then(|value| read_counter(&value, offset, kind.is_wide())))
+        };
+        let written = self.core.versions.write_delta(
+            &mut self.slot,
+            state,
+            &row,
+            (offset, delta),
+            &mut base_counter,
+        )?;
+        match written {
+            Ok((mark, before)) => {
+                self.writes.push(tree, key, hash, (kind, &encode_delta(offset, delta)), mark);
+                self.account_writes();
+                Ok(before)
+            }
+            Err(refusal) => Err(self.refused(refusal, tree, key)),
+        }
+    }
+
+    fn lock(&mut self, tree: TreeId, key: &[u8], mode: LockMode) -> Result<()> {
+        if self.txn.is_none() {
+            return Err(Error::new(ErrorKind::NotInTransaction, "a lock lasts as long as its transaction"));
+        }
+        let target = self.target(tree, key)?;
+        self.write_row(&target, key, Kind::lock(mode), &[])
+    }
+
+    fn create_tree(&mut self, attachment: AttachmentNo, name: &str) -> Result<TreeId> {
+        self.statement(|session| session.compound(|session| session.create_in(attachment, name)))
+    }
+
+    fn drop_tree(&mut self, tree: TreeId) -> Result<()> {
+        self.statement(|session| session.compound(|session| session.drop_in(tree)))
+    }
+
+    fn rename_tree(&mut self, tree: TreeId, name: &str) -> Result<()> {
+        self.statement(|session| session.compound(|session| session.rename_in(tree, name)))
+    }
+}

@@ -1,0 +1,42 @@
+//! The overlay: every version younger than the bases, uncommitted ones too.
+//!
+//! Writers put versions into the active [`generation::Generation`], whose arena and ordered indexes readers walk without
+//! a lock. Sealed generations are merged into the bases by the applier and leave the view. A reader pins a
+//! [`view::View`] by writing its number into its [`slot::Slot`].
+//!
+//! Reading order: `slot`, `gate`, `view` (what pins); `arena`, `index`, `chain`, `generation` (where versions lie);
+//! `visibility`, `walk` (what a reader sees); `latch`, `conflict`, `window`, `recency` (what a writer asks);
+//! `cut` (what a merge takes and how its result is installed); `store` (all of it behind [`VersionStore`]).
+//!
+//! Invariants (4–6 of the architecture; each is stated again where it is kept):
+//! - A view is current at the moment its reader's snapshot is read; `last_visible` never goes back.
+//! - In a view every committed version is in the base (position below L) or in a generation of the view, once; every
+//!   committed version that conflict checks may need is in the current view's generations or in the window.
+//! - For a key at most one uncommitted data version of one other transaction can exist.
+//! - Lock order: gate → latch → arena.
+//!
+//! [`VersionStore`]: crate::seam::version_store::VersionStore
+
+mod arena;
+mod chain;
+mod conflict;
+mod cut;
+mod gate;
+mod generation;
+mod index;
+mod latch;
+mod recency;
+mod slot;
+mod store;
+mod tree;
+mod view;
+mod visibility;
+mod walk;
+mod window;
+
+pub use chain::Mark;
+pub(crate) use store::Overlay;
+pub(crate) use store::{Limits, read_counter};
+pub(crate) use view::{Database, Databases};
+pub use visibility::{Data, Deltas, Found};
+pub(crate) use visibility::{decode_delta, encode_delta};

@@ -1,0 +1,187 @@
+//! A version of a row, and the chain of a row's versions in one generation, newest first.
+//!
+//! ```text
+//! state*  older*  skip*  payload length u32 | kind u8 | rolled back u8 | – – || payload …
+//! ```
+//!
+//! Invariants:
+//! - A version is complete before it is linked, and nothing of it changes afterwards but its rolled-back mark.
+//! - Heads are stored under the row's latch only; readers follow them without one.
+//! - `skip` of a shared kind leads to the first older version of another kind.
+//! - States outlive the versions that point to them: the generation owns a reference for each.
+
+#![expect(unsafe_code, reason = "versions lie in the generation's arena and point to each other")]
+
+use super::arena::Arena;
+use crate::txn::{Kind, TxnState};
+use ese_base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::{marker::PhantomData, ptr, ptr::NonNull};
+
+/// A version in an arena; reached through [`VersionRef`] only.
+pub(crate) struct Version {
+    state: NonNull<TxnState>,
+    older: *const Version,
+    skip: *const Version,
+    payload_len: u32,
+    kind: Kind,
+    rolled_back: AtomicBool,
+}
+
+/// The chain of one row in one generation.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    head: AtomicPtr<Version>,
+    deltas: AtomicU32,
+}
+
+/// A version, alive as long as `'g`, the pin of its generation.
+#[derive(Clone, Copy)]
+pub(crate) struct VersionRef<'g>(NonNull<Version>, PhantomData<&'g Version>);
+
+/// The address of an own version, kept by the transaction that wrote it so that it can mark it.
+///
+/// Holding it proves nothing; [`Mark::roll_back`] says when it may be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark(NonNull<Version>);
+
+// SAFETY: the address is used by the owning transaction only, and what it writes there is an atomic.
+unsafe impl Send for Mark {}
+
+impl Mark {
+    /// A mark of nothing, for tests that never use it.
+    #[cfg(test)]
+    pub(crate) fn dangling<T>(address: NonNull<T>) -> Self {
+        Mark(address.cast())
+    }
+
+    /// Marks the version: every reader, check and merge passes it over from now on.
+    ///
+    /// # Safety
+    /// The transaction that wrote it is still active: its generation can then not leave any view.
+    pub(crate) unsafe fn roll_back(self) {
+        // SAFETY: the caller vouches that the generation, and with it the arena, is alive.
+        unsafe { self.0.as_ref() }.rolled_back.store(true, Ordering::Release);
+    }
+}
+
+impl Chain {
+    /// The newest version.
+    #[inline]
+    pub(crate) fn newest<'g>(&'g self) -> Option<VersionRef<'g>> {
+        NonNull::new(self.head.load(Ordering::Acquire)).map(|version| VersionRef(version, PhantomData))
+    }
+
+    /// The versions, newest first.
+    #[inline]
+    pub(crate) fn versions<'g>(&'g self) -> Versions<'g> {
+        Versions { next: self.newest() }
+    }
+
+    /// How many deltas were pushed.
+    pub(crate) fn deltas(&self) -> u32 {
+        self.deltas.load(Ordering::Relaxed)
+    }
+
+    /// Puts a version on top. The caller holds the row's latch, and the generation owns a reference of `state`.
+    pub(crate) fn push(&self, arena: &Arena, state: &TxnState, kind: Kind, payload: &[u8]) -> Mark {
+        let head = self.head.load(Ordering::Acquire);
+        let skip = if kind.is_shared() {
+            match self.newest() {
+                // SAFETY: a linked version of this arena; `skip` was complete before it was linked.
+                Some(newest) if newest.kind() == kind => unsafe { newest.0.as_ref() }.skip,
+                _ => head.cast_const(),
+            }
+        } else {
+            ptr::null()
+        };
+        let payload_len = u32::try_from(payload.len()).expect("values are limited to 2 GiB − 1");
+        let memory =
+            arena.alloc(size_of::<Version>() + payload.len(), align_of::<Version>()).cast::<Version>();
+        // SAFETY: fresh memory of the right size and alignment, not yet reachable by anybody else; the payload lies
+        // behind the header within the same allocation.
+        unsafe {
+            memory.write(Version {
+                state: NonNull::from(state),
+                older: head,
+                skip,
+                payload_len,
+                kind,
+                rolled_back: AtomicBool::new(false),
+            });
+            let behind = memory.add(1).cast::<u8>();
+            ptr::copy_nonoverlapping(payload.as_ptr(), behind.as_ptr(), payload.len());
+        }
+        if kind.is_delta() {
+            self.deltas.fetch_add(1, Ordering::Relaxed);
+        }
+        self.head.store(memory.as_ptr(), Ordering::Release);
+        Mark(memory)
+    }
+}
+
+impl<'g> VersionRef<'g> {
+    #[inline]
+    fn header(self) -> &'g Version {
+        // SAFETY: made from a link in the chain of a generation that is alive for `'g`.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// What it does.
+    #[inline]
+    pub(crate) fn kind(self) -> Kind {
+        self.header().kind
+    }
+
+    /// The transaction that wrote it.
+    #[inline]
+    pub(crate) fn state(self) -> &'g TxnState {
+        // SAFETY: the generation owns a reference of the state.
+        unsafe { self.header().state.as_ref() }
+    }
+
+    /// Whether its savepoint was rolled back.
+    #[inline]
+    pub(crate) fn is_rolled_back(self) -> bool {
+        self.header().rolled_back.load(Ordering::Acquire)
+    }
+
+    /// The next older version of the row in this generation.
+    #[inline]
+    pub(crate) fn older(self) -> Option<VersionRef<'g>> {
+        NonNull::new(self.header().older.cast_mut()).map(|version| VersionRef(version, PhantomData))
+    }
+
+    /// For a shared kind: the first older version of another kind.
+    #[inline]
+    pub(crate) fn older_of_other_kind(self) -> Option<VersionRef<'g>> {
+        debug_assert!(self.kind().is_shared());
+        NonNull::new(self.header().skip.cast_mut()).map(|version| VersionRef(version, PhantomData))
+    }
+
+    /// The bytes behind it.
+    #[inline]
+    pub(crate) fn payload(self) -> &'g [u8] {
+        // SAFETY: the pointer has the provenance of the whole allocation; `payload_len` bytes were written behind the
+        // header before the version was linked and never change.
+        unsafe {
+            let behind = self.0.add(1).cast::<u8>();
+            std::slice::from_raw_parts(behind.as_ptr(), self.header().payload_len as usize)
+        }
+    }
+}
+
+/// The versions of a chain, newest first.
+pub(crate) struct Versions<'g> {
+    next: Option<VersionRef<'g>>,
+}
+
+impl<'g> Iterator for Versions<'g> {
+    type Item = VersionRef<'g>;
+
+    #[inline]
+    fn next(&mut self) -> Option<VersionRef<'g>> {
+        let version = self.next?;
+        self.next = version.older();
+        Some(version)
+    }
+}

@@ -1,0 +1,109 @@
+//! Did anyone touch the row since my snapshot? Asked under the row's latch, of the current view and the window.
+//!
+//! Invariants:
+//! - All versions of the row in the current view's generations are looked at, newest first, and always the window.
+//! - A version of another transaction that is uncommitted, or committed after my snapshot, is a conflict unless its
+//!   kind and mine are the same shared kind. Rolled-back and aborted ones are passed over.
+//! - The walk ends at the first version of an exclusive kind that is mine or not younger than my snapshot: what lies
+//!   below was settled when that one was written. Nothing is skipped by L here.
+
+#![expect(
+    unsafe_code,
+    reason = "takes a reference of the other transaction's state, which a generation owns"
+)]
+
+use super::{chain::Chain, chain::VersionRef, view::View};
+use crate::txn::{Kind, Outcome, TxnState};
+use ese_base::{CommitTs, TreeId};
+use std::sync::Arc;
+
+/// Another transaction's version of the row.
+#[derive(Debug)]
+pub(crate) struct Conflict {
+    pub(crate) with: Arc<TxnState>,
+}
+
+enum Verdict {
+    /// Look at the next older one.
+    Older,
+    /// Nothing below matters.
+    End,
+    Conflict,
+}
+
+/// Who asks.
+pub(crate) struct Asker<'a> {
+    pub(crate) state: &'a TxnState,
+    pub(crate) snapshot: CommitTs,
+    pub(crate) kind: Kind,
+}
+
+/// Looks at the versions of the row in the generations numbered up to `newest` (older ones cannot hold it).
+pub(crate) fn check(
+    view: &View,
+    tree: TreeId,
+    key: &[u8],
+    newest: u32,
+    asker: &Asker<'_>,
+) -> Result<(), Conflict> {
+    for generation in view.generations.iter().filter(|generation| generation.number <= newest) {
+        let Some(entry) = generation.index(tree).and_then(|index| index.get(key)) else { continue };
+        match walk(entry.payload(), asker) {
+            Walked::On => {}
+            Walked::Settled => return Ok(()),
+            Walked::Met(version) => {
+                let with: *const TxnState = version.state();
+                // SAFETY: the generation owns a reference that came from an Arc, and is alive: we are inside the gate.
+                let with = unsafe {
+                    Arc::increment_strong_count(with);
+                    Arc::from_raw(with)
+                };
+                return Err(Conflict { with });
+            }
+        }
+    }
+    Ok(())
+}
+
+enum Walked<'g> {
+    /// To the next older generation.
+    On,
+    Settled,
+    Met(VersionRef<'g>),
+}
+
+fn walk<'g>(chain: &'g Chain, asker: &Asker<'_>) -> Walked<'g> {
+    let mut next = chain.newest();
+    while let Some(version) = next {
+        if version.kind().is_shared() && version.kind() == asker.kind {
+            // A run of my own shared kind holds nothing that clashes with me.
+            next = version.older_of_other_kind();
+            continue;
+        }
+        match judge(version, asker) {
+            Verdict::Older => next = version.older(),
+            Verdict::End => return Walked::Settled,
+            Verdict::Conflict => return Walked::Met(version),
+        }
+    }
+    Walked::On
+}
+
+fn judge(version: VersionRef<'_>, asker: &Asker<'_>) -> Verdict {
+    let outcome = version.state().outcome();
+    if version.is_rolled_back() || outcome == Outcome::Aborted {
+        return Verdict::Older;
+    }
+    let mine = std::ptr::eq(version.state(), asker.state);
+    let younger = match outcome {
+        Outcome::Committed(ts) => ts > asker.snapshot,
+        _ => !mine,
+    };
+    if younger && asker.kind.clashes(version.kind()) {
+        Verdict::Conflict
+    } else if !younger && !version.kind().is_shared() {
+        Verdict::End
+    } else {
+        Verdict::Older
+    }
+}

@@ -1,0 +1,353 @@
+//! What a merge takes out of the overlay, and how its result becomes the next view.
+//!
+//! Invariants:
+//! - At the cut no writer is inside the gate: every version of a transaction below the cut has been written.
+//! - Committed versions that the next view will miss are in the window before that view is published.
+//! - A view is always made from the then-current one, under the applier's lock.
+//! - At most four generations are in a view; with four the active one is not sealed and merges take from it as well.
+
+#![expect(unsafe_code, reason = "the applier reads the current view without pinning it")]
+
+use super::{
+    generation::Generation,
+    store::Overlay,
+    view::{Database, Databases, View},
+    visibility::Data,
+    walk::{Mergeable, Rows},
+};
+use crate::{
+    seam::{
+        store::{Change, Store},
+        version_store::{Direction, From, NewBase, Progress, Taken, Usage, VersionStore},
+    },
+    txn::Outcome,
+};
+use ese_base::{
+    AttachmentNo, CommitTs, Position, Result, TreeId,
+    limits::{DATABASES_MAX, GENERATIONS_MAX},
+    sync::{MutexGuard, atomic::Ordering},
+};
+use std::sync::Arc;
+
+/// A merge's place in what it takes.
+pub(crate) struct MergePlan {
+    cut: Position,
+    /// Newest first; what lies below the cut was written before the plan was made.
+    generations: Vec<Arc<Generation>>,
+    /// Ascending; each with the database as the view had it when the merge began.
+    trees: Vec<(TreeId, Database)>,
+    at: usize,
+    /// The last key taken of the tree at `at`.
+    after: Option<Vec<u8>>,
+}
+
+impl MergePlan {
+    /// Hands the changes of up to about `rows` rows to `sink`.
+    pub(super) fn take_rows(
+        &mut self,
+        rows: usize,
+        sink: &mut dyn FnMut(Taken<'_>) -> Result<()>,
+    ) -> Result<Progress> {
+        let mut left = rows;
+        while let Some((tree, database)) = self.trees.get(self.at) {
+            let from = self.after.as_deref().map_or(From::End, From::Behind);
+            let filter = Mergeable { l: database.l, cut: self.cut };
+            let Some(mut walk) = Rows::new(&self.generations, *tree, Direction::Forward, from, filter) else {
+                self.at += 1;
+                self.after = None;
+                continue;
+            };
+            while let Some((key, found)) = walk.next_row() {
+                if left == 0 {
+                    return Ok(Progress::More);
+                }
+                left -= 1;
+                self.after = Some(key.to_vec());
+                let taken = |change| Taken { attachment: tree.attachment, tree: tree.number, key, change };
+                match found.data {
+                    Data::Deleted => sink(taken(Change::Delete))?,
+                    Data::Put(value) if found.deltas.is_empty() => sink(taken(Change::Put(value)))?,
+                    Data::Put(value) => {
+                        let mut sum = value.to_vec();
+                        found.deltas.apply(&mut sum);
+                        sink(taken(Change::Put(&sum)))?;
+                    }
+                    Data::Nothing => {
+                        // Adds of transactions that saw a row: it is in the base, unless a later delete took it.
+                        let Some(value) = database.base.get(tree.number, key)? else { continue };
+                        let mut sum = value.to_vec();
+                        found.deltas.apply(&mut sum);
+                        sink(taken(Change::Put(&sum)))?;
+                    }
+                }
+            }
+            self.at += 1;
+            self.after = None;
+        }
+        Ok(Progress::Done)
+    }
+}
+
+impl Overlay {
+    /// The current view, under the applier's lock.
+    fn view<'a>(&'a self, _applier: &'a MutexGuard<'_, ()>) -> &'a View {
+        // SAFETY: views are published and freed under the applier's lock only, which the caller holds.
+        unsafe { self.views.current_of_applier() }
+    }
+
+    /// Whether the view may get another generation.
+    fn may_seal(&self, view: &View) -> bool {
+        if view.active().bytes() == 0 || !self.views.has_room() {
+            return false;
+        }
+        // What only a database without space holds back does not count.
+        let counted =
+            view.generations.iter().skip(1).filter(|generation| !generation.is_held_by_full()).count() + 1;
+        counted < GENERATIONS_MAX
+    }
+
+    fn publish_sealed(&self, view: &View, active: Arc<Generation>) {
+        let mut generations = Vec::with_capacity(view.generations.len() + 1);
+        generations.push(active);
+        generations.extend(view.generations.iter().cloned());
+        self.views.publish(view.databases.clone(), generations, &self.slots);
+        self.seal_at.store(self.limits.generation_bytes, Ordering::Relaxed);
+    }
+
+    fn next_generation(&self, view: &View) -> Arc<Generation> {
+        Arc::new(Generation::new(view.active().number + 1, self.limits.generation_bytes))
+    }
+
+    pub(super) fn cut_and_seal(&self, position: &mut dyn FnMut() -> Position) -> Position {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let next = self.may_seal(view).then(|| self.next_generation(view));
+        let closed = self.gate.close(self.slots.lines().map(|(_, slot)| slot));
+        let cut = position();
+        if let Some(next) = next {
+            self.publish_sealed(view, next);
+        }
+        drop(closed);
+        cut
+    }
+
+    pub(super) fn seal_large(&self) -> bool {
+        if !self.wants_seal.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let size = view.active().bytes();
+        if size < self.limits.generation_bytes {
+            return false;
+        }
+        if !self.may_seal(view) {
+            // It grows on; asked again when it has grown by a generation's size.
+            self.seal_at.store(size + self.limits.generation_bytes, Ordering::Relaxed);
+            return false;
+        }
+        let next = self.next_generation(view);
+        let closed = self.gate.close(self.slots.lines().map(|(_, slot)| slot));
+        self.publish_sealed(view, next);
+        drop(closed);
+        true
+    }
+
+    pub(super) fn plan_merge(&self, cut: Position, skip: &[AttachmentNo]) -> MergePlan {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let mut trees: Vec<TreeId> =
+            view.generations.iter().flat_map(|generation| generation.trees()).collect();
+        trees.sort_unstable_by_key(|tree| (tree.attachment, tree.number));
+        trees.dedup();
+        let trees = trees
+            .into_iter()
+            .filter(|tree| !skip.contains(&tree.attachment))
+            .filter_map(|tree| Some((tree, view.database(tree.attachment)?.1.clone())))
+            .collect();
+        MergePlan { cut, generations: view.generations.clone(), trees, at: 0, after: None }
+    }
+
+    pub(super) fn install_bases(&self, bases: &[NewBase], full: &[AttachmentNo]) -> bool {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        if !self.views.has_room() {
+            return false;
+        }
+        let mut databases = view.databases.clone();
+        for new in bases {
+            let Some(database) = databases.iter_mut().flatten().find(|d| d.attachment == new.attachment)
+            else {
+                continue;
+            };
+            debug_assert!(new.l >= database.l, "L never goes back");
+            database.l = new.l;
+            if let Some(base) = &new.base {
+                database.base = Arc::clone(base);
+            }
+        }
+        self.publish_without_leaving(view, databases, full);
+        true
+    }
+
+    pub(super) fn attach_store(&self, attachment: AttachmentNo, store: Arc<dyn Store>, l: Position) -> bool {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let mut databases = view.databases.clone();
+        let Some(place) = databases.iter_mut().find(|place| place.is_none()) else { return false };
+        if !self.views.has_room() {
+            return false;
+        }
+        *place = Some(Database { attachment, l, base: store.newest(), store });
+        self.views.publish(databases, view.generations.clone(), &self.slots);
+        true
+    }
+
+    pub(super) fn detach_store(&self, attachment: AttachmentNo) -> Option<Arc<dyn Store>> {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let (place, database) = view.database(attachment)?;
+        if !self.views.has_room() {
+            return None;
+        }
+        let store = Arc::clone(&database.store);
+        let mut databases = view.databases.clone();
+        databases[place] = None;
+        self.publish_without_leaving(view, databases, &[]);
+        Some(store)
+    }
+
+    /// Publishes a view with these databases and without the generations that nobody needs there any more.
+    fn publish_without_leaving(&self, view: &View, databases: Databases, full: &[AttachmentNo]) {
+        let mut l = [Position::UNCLAIMED; DATABASES_MAX];
+        let mut l_but_full = l;
+        for (place, database) in databases.iter().enumerate() {
+            let Some(database) = database else { continue };
+            l[place] = database.l;
+            if !full.contains(&database.attachment) {
+                l_but_full[place] = database.l;
+            }
+        }
+        let mut stay = vec![Arc::clone(view.active())];
+        let mut leave = Vec::new();
+        for generation in &view.generations[1..] {
+            if generation.may_leave(&l) {
+                leave.push(Arc::clone(generation));
+            } else {
+                generation.note_held_by_full(!full.is_empty() && generation.is_settled(&l_but_full));
+                stay.push(Arc::clone(generation));
+            }
+        }
+        let newest = self.last_visible();
+        let low = self.oldest_writing_snapshot().unwrap_or(CommitTs(u64::MAX));
+        if low < newest {
+            for generation in &leave {
+                self.enter_window(generation, low);
+            }
+        }
+        self.window.trim(low.min(newest), self.limits.window_bytes);
+        self.views.publish(databases, stay, &self.slots);
+        let left: u64 = leave.iter().map(|generation| generation.accounted.load(Ordering::Relaxed)).sum();
+        self.bytes.fetch_sub(left, Ordering::Relaxed);
+        self.recount_readers(&leave);
+    }
+
+    /// Enters what conflict checks of snapshots from `low` on may still need of a generation that leaves.
+    fn enter_window(&self, generation: &Generation, low: CommitTs) {
+        for tree in generation.trees() {
+            let Some(index) = generation.index(tree) else { continue };
+            let mut cursor = index.cursor();
+            let mut next = cursor.first();
+            while let Some(entry) = next {
+                for version in entry.payload().versions() {
+                    match version.state().outcome() {
+                        Outcome::Committed(ts) if ts > low && !version.is_rolled_back() => {
+                            self.window.enter(self.hash(tree, entry.key()), version.kind(), ts);
+                        }
+                        _ => {}
+                    }
+                }
+                next = cursor.next();
+            }
+        }
+    }
+
+    /// The oldest snapshot of a transaction that may write; one that is just beginning counts as 0.
+    fn oldest_writing_snapshot(&self) -> Option<CommitTs> {
+        self.slots
+            .lines()
+            .filter_map(|(_, slot)| slot.pinned())
+            .filter(|p| p.writes)
+            .map(|p| p.snapshot)
+            .min()
+    }
+
+    fn recount_readers(&self, leaving: &[Arc<Generation>]) {
+        if leaving.is_empty() && self.reader_bytes.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        // SAFETY: called under the applier's lock only.
+        let view = unsafe { self.views.current_of_applier() };
+        let held = self.views.held_by_readers(view).iter().map(|generation| generation.bytes()).sum();
+        self.reader_bytes.store(held, Ordering::Relaxed);
+    }
+
+    pub(super) fn free_retired(&self) -> usize {
+        let applier = self.applier.lock();
+        let freed = self.views.free(&self.slots);
+        let count = freed.len();
+        if count > 0 {
+            let view = self.view(&applier);
+            let held = self.views.held_by_readers(view).iter().map(|generation| generation.bytes()).sum();
+            self.reader_bytes.store(held, Ordering::Relaxed);
+        }
+        drop(applier);
+        // Arenas and bases go here, under no lock.
+        drop(freed);
+        count
+    }
+
+    pub(super) fn measure(&self) -> Usage {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        Usage {
+            generations: view.generations.len() as u64,
+            views: self.views.count() as u64,
+            window_entries: self.window.entries() as u64,
+            merged_below: view.databases.iter().flatten().map(|d| d.l).min().unwrap_or(Position::UNCLAIMED),
+        }
+    }
+
+    pub(super) fn check_all(&self, fault: &mut dyn FnMut(String)) {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let mut newer = u32::MAX;
+        for generation in &view.generations {
+            if generation.number >= newer {
+                fault(format!("generation {} stands behind {newer}", generation.number));
+            }
+            newer = generation.number;
+            for tree in generation.trees() {
+                check_index(generation, tree, fault);
+            }
+        }
+        if view.generations.len() > GENERATIONS_MAX && !view.generations.iter().any(|g| g.is_held_by_full()) {
+            fault(format!("{} generations in a view", view.generations.len()));
+        }
+    }
+}
+
+/// Keys ascend, and every entry has a version.
+fn check_index(generation: &Generation, tree: TreeId, fault: &mut dyn FnMut(String)) {
+    let Some(index) = generation.index(tree) else { return };
+    let mut cursor = index.cursor();
+    let mut last: Option<&[u8]> = None;
+    let mut next = cursor.first();
+    while let Some(entry) = next {
+        if last.is_some_and(|last| last >= entry.key()) {
+            fault(format!("generation {}: keys of tree {tree} do not ascend", generation.number));
+        }
+        last = Some(entry.key());
+        next = cursor.next();
+    }
+}

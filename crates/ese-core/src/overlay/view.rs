@@ -1,0 +1,213 @@
+//! Views: what a reader reads, immutable; and the ring in which they are found by number.
+//!
+//! Invariants:
+//! - There is no other "current" pointer than the current number; a view is found by its number.
+//! - Only the applier publishes and frees views. A view is freed when it is not the current one, every slot that was
+//!   inside the gate when it was replaced has been seen outside once, and no slot names it.
+//! - A ring place is used again only when the view in it was freed; when the ring is full, views are not replaced.
+
+#![expect(unsafe_code, reason = "views are found by number, without a shared count")]
+
+use super::{gate::Entered, generation::Generation, slot::Slots};
+use crate::seam::store::{Base, Store};
+use ese_base::{
+    AttachmentNo, Position,
+    limits::DATABASES_MAX,
+    sync::{
+        CacheLine, Mutex,
+        atomic::{AtomicPtr, AtomicU64, Ordering, fence},
+    },
+};
+use std::{ptr, sync::Arc};
+
+const RING: usize = if cfg!(any(loom, shuttle)) { 8 } else { 1024 };
+
+/// One database as a view has it.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) attachment: AttachmentNo,
+    /// The base holds exactly the transactions with a position below this.
+    pub(crate) l: Position,
+    pub(crate) base: Arc<dyn Base>,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+/// The databases of a view, by place; a place is used again after a detach, an attachment number never.
+pub(crate) type Databases = [Option<Database>; DATABASES_MAX];
+
+/// What a reader reads.
+pub(crate) struct View {
+    pub(crate) number: u64,
+    pub(crate) databases: Databases,
+    /// Newest first; the first is the active one.
+    pub(crate) generations: Vec<Arc<Generation>>,
+}
+
+impl View {
+    /// The place and state of an attached database.
+    #[inline]
+    pub(crate) fn database(&self, attachment: AttachmentNo) -> Option<(usize, &Database)> {
+        self.databases.iter().enumerate().find_map(|(place, database)| {
+            Some((place, database.as_ref().filter(|d| d.attachment == attachment)?))
+        })
+    }
+
+    /// The generation that takes new versions while this view is the current one.
+    #[inline]
+    pub(crate) fn active(&self) -> &Arc<Generation> {
+        &self.generations[0]
+    }
+
+    /// The number of the oldest generation.
+    #[inline]
+    pub(crate) fn oldest_number(&self) -> u32 {
+        self.generations[self.generations.len() - 1].number
+    }
+}
+
+/// The live views.
+pub(crate) struct Views {
+    current: CacheLine<AtomicU64>,
+    ring: Box<[AtomicPtr<View>]>,
+    retired: Mutex<Vec<Retired>>,
+}
+
+/// A replaced view, and the slots that were inside the gate when it was.
+struct Retired {
+    view: *mut View,
+    inside: Vec<(usize, u64)>,
+}
+
+// SAFETY: the pointer is owned by the list and used under its mutex; `View` itself is Send and Sync.
+unsafe impl Send for Retired {}
+
+impl Views {
+    /// A ring with a first view, number 1.
+    pub(crate) fn new(databases: Databases, generations: Vec<Arc<Generation>>) -> Self {
+        let ring: Box<[_]> = (0..RING).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+        let first = Box::into_raw(Box::new(View { number: 1, databases, generations }));
+        ring[1 % RING].store(first, Ordering::Release);
+        Views { current: CacheLine(AtomicU64::new(1)), ring, retired: Mutex::new(Vec::new()) }
+    }
+
+    /// The number of the current view. It may be replaced at once; see [`Views::pinned`] and [`Views::current`].
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.current.load(Ordering::Acquire)
+    }
+
+    /// The view of that number.
+    ///
+    /// # Safety
+    /// A slot has named it since a moment at which it was the current one, and names it for as long as the reference
+    /// is used.
+    #[inline]
+    pub(crate) unsafe fn pinned(&self, number: u64) -> &View {
+        // SAFETY: the caller vouches that a slot names the view, so it was not freed, and its ring place not used again.
+        unsafe { &*self.ring[(number % RING as u64) as usize].load(Ordering::Acquire) }
+    }
+
+    /// The current view, for somebody inside the gate; loaded once per entry.
+    #[inline]
+    pub(crate) fn current<'e>(&'e self, _inside: &'e Entered<'_>) -> &'e View {
+        // SAFETY: the gate bit was set before the number is loaded; who replaces this view from now on sees the bit and
+        // waits until it was clear once.
+        unsafe { self.pinned(self.number()) }
+    }
+
+    /// The current view, for the applier.
+    ///
+    /// # Safety
+    /// The caller holds whatever keeps every other thread from publishing or freeing views.
+    pub(crate) unsafe fn current_of_applier(&self) -> &View {
+        // SAFETY: the current view is never freed, and nobody else publishes.
+        unsafe { self.pinned(self.number()) }
+    }
+
+    /// Whether another view fits the ring.
+    pub(crate) fn has_room(&self) -> bool {
+        self.ring[((self.number() + 1) % RING as u64) as usize].load(Ordering::Acquire).is_null()
+    }
+
+    /// Replaces the current view. The caller is the applier, and has seen [`Views::has_room`].
+    pub(crate) fn publish(&self, databases: Databases, generations: Vec<Arc<Generation>>, slots: &Slots) {
+        let old = self.number();
+        let number = old + 1;
+        let place = &self.ring[(number % RING as u64) as usize];
+        assert!(
+            place.load(Ordering::Acquire).is_null(),
+            "a ring place is used again only after its view was freed"
+        );
+        place.store(Box::into_raw(Box::new(View { number, databases, generations })), Ordering::Release);
+        self.current.store(number, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let inside = slots
+            .lines()
+            .map(|(index, slot)| (index, slot.gate.load(Ordering::Acquire)))
+            .filter(|(_, sequence)| !sequence.is_multiple_of(2))
+            .collect();
+        let view = self.ring[(old % RING as u64) as usize].load(Ordering::Acquire);
+        self.retired.lock().push(Retired { view, inside });
+    }
+
+    /// Frees the replaced views that nobody uses; returns how many, and hands what they held to the caller to drop.
+    pub(crate) fn free(&self, slots: &Slots) -> Vec<Box<View>> {
+        let mut freed = Vec::new();
+        self.retired.lock().retain_mut(|retired| {
+            retired
+                .inside
+                .retain(|(index, sequence)| slots.line(*index).gate.load(Ordering::Acquire) == *sequence);
+            // SAFETY: owned by the list until it is removed below.
+            let number = unsafe { (*retired.view).number };
+            if !retired.inside.is_empty() || slots.lines().any(|(_, slot)| slot.names(number)) {
+                return true;
+            }
+            self.ring[(number % RING as u64) as usize].store(ptr::null_mut(), Ordering::Release);
+            // SAFETY: it came from a Box; nobody is inside the gate since before it was replaced, no slot names it, and
+            // who begins from now on finds another number when it looks again.
+            freed.push(unsafe { Box::from_raw(retired.view) });
+            false
+        });
+        freed
+    }
+
+    /// How many views are alive.
+    pub(crate) fn count(&self) -> usize {
+        self.retired.lock().len() + 1
+    }
+
+    /// The generations that only replaced views hold, each once.
+    pub(crate) fn held_by_readers(&self, current: &View) -> Vec<Arc<Generation>> {
+        let mut held: Vec<Arc<Generation>> = Vec::new();
+        for retired in self.retired.lock().iter() {
+            // SAFETY: owned by the list, under its mutex.
+            for generation in unsafe { &(*retired.view).generations } {
+                let known = |g: &Arc<Generation>| Arc::ptr_eq(g, generation);
+                if !current.generations.iter().any(known) && !held.iter().any(known) {
+                    held.push(Arc::clone(generation));
+                }
+            }
+        }
+        held
+    }
+
+    /// Whether some slot names a view older than `number`, and which.
+    pub(crate) fn named_before(&self, number: u64, slots: &Slots) -> Option<usize> {
+        slots.lines().find_map(|(index, slot)| {
+            let view = slot.view.load(Ordering::Acquire);
+            (view != 0 && view < number).then_some(index)
+        })
+    }
+}
+
+impl Drop for Views {
+    fn drop(&mut self) {
+        for place in &self.ring {
+            let view = place.load(Ordering::Acquire);
+            if !view.is_null() {
+                // SAFETY: exclusive access; every live view stands in its ring place, from a Box.
+                drop(unsafe { Box::from_raw(view) });
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Which versions count, and what they add up to.
+//!
+//! Invariants:
+//! - In a view a version counts when it is not rolled back, its timestamp is at most the snapshot, and its position is
+//!   at least L of its database in that view: what lies below L is in the base already.
+//! - Every version of one transaction is judged by one state: all of them count or none.
+
+use super::chain::VersionRef;
+use crate::{seam::transaction::Delta, txn::Kind};
+use ese_base::{CommitTs, Position};
+use smallvec::SmallVec;
+
+/// What versions say about a row, newest first, down to the first that holds a value or a deletion.
+#[derive(Debug, Clone, Default)]
+pub struct Found<'g> {
+    /// The newest value or deletion.
+    pub data: Data<'g>,
+    /// What is to be added to it (or to the base's value), by place.
+    pub deltas: Deltas,
+}
+
+/// The newest version of a row that is not a delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Data<'g> {
+    /// There is none: ask the base.
+    #[default]
+    Nothing,
+    /// The row has this value.
+    Put(&'g [u8]),
+    /// There is no row.
+    Deleted,
+}
+
+/// Sums of escrow adds, one for each counter.
+#[derive(Debug, Clone, Default)]
+pub struct Deltas(SmallVec<[(u32, Delta); 1]>);
+
+impl Deltas {
+    /// Adds another delta.
+    pub fn add(&mut self, offset: u32, delta: Delta) {
+        for (place, sum) in &mut self.0 {
+            if *place == offset && sum.width() == delta.width() {
+                *sum = match (*sum, delta) {
+                    (Delta::I32(a), Delta::I32(b)) => Delta::I32(a.wrapping_add(b)),
+                    (Delta::I64(a), Delta::I64(b)) => Delta::I64(a.wrapping_add(b)),
+                    (other, _) => other,
+                };
+                return;
+            }
+        }
+        self.0.push((offset, delta));
+    }
+
+    /// `start` with what is to be added to the counter at `offset`.
+    pub(crate) fn added_to(&self, start: i64, offset: u32, wide: bool) -> i64 {
+        let width = if wide { 8 } else { 4 };
+        match self.0.iter().find(|(place, sum)| *place == offset && sum.width() == width) {
+            Some((_, Delta::I64(by))) => start.wrapping_add(*by),
+            // Wraps in its own width, then keeps its sign.
+            Some((_, Delta::I32(by))) => i64::from((start as i32).wrapping_add(*by)),
+            None => start,
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds all of them to the counters in `value`; a counter outside of it is left alone.
+    pub fn apply(&self, value: &mut [u8]) {
+        for (offset, delta) in &self.0 {
+            let at = *offset as usize;
+            match delta {
+                Delta::I32(by) => {
+                    if let Some(counter) = value.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<4>) {
+                        *counter = i32::from_le_bytes(*counter).wrapping_add(*by).to_le_bytes();
+                    }
+                }
+                Delta::I64(by) => {
+                    if let Some(counter) = value.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<8>) {
+                        *counter = i64::from_le_bytes(*counter).wrapping_add(*by).to_le_bytes();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The bytes a delta is kept as behind its version and in the log: offset u32, amount i64, little-endian.
+pub(crate) type DeltaBytes = [u8; 12];
+
+/// A delta as bytes.
+#[must_use]
+pub(crate) fn encode_delta(offset: u32, delta: Delta) -> DeltaBytes {
+    let amount = match delta {
+        Delta::I32(by) => i64::from(by),
+        Delta::I64(by) => by,
+    };
+    let mut bytes = [0; 12];
+    bytes[..4].copy_from_slice(&offset.to_le_bytes());
+    bytes[4..].copy_from_slice(&amount.to_le_bytes());
+    bytes
+}
+
+/// The delta that [`encode_delta`] made, of a kind that is one.
+#[must_use]
+pub(crate) fn decode_delta(kind: Kind, bytes: &[u8]) -> Option<(u32, Delta)> {
+    let offset = u32::from_le_bytes(*bytes.first_chunk()?);
+    let amount = i64::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+    let delta = if kind.is_wide() { Delta::I64(amount) } else { Delta::I32(i32::try_from(amount).ok()?) };
+    Some((offset, delta))
+}
+
+impl<'g> Found<'g> {
+    /// Takes in the next older version that counts; `true` when nothing older matters any more.
+    #[inline]
+    pub(crate) fn take(&mut self, version: VersionRef<'g>) -> Settled {
+        let kind = version.kind();
+        if kind == Kind::PUT {
+            self.data = Data::Put(version.payload());
+            return Settled::Yes;
+        }
+        if kind == Kind::DELETE {
+            self.data = Data::Deleted;
+            return Settled::Yes;
+        }
+        if let Some((offset, delta)) = decode_delta(kind, version.payload()) {
+            self.deltas.add(offset, delta);
+        }
+        Settled::No
+    }
+}
+
+/// Whether older versions can still matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// A value or a deletion was found.
+    Yes,
+    /// Deltas at most.
+    No,
+}
+
+/// Whether a version counts for a reader of `snapshot` in a view whose base holds everything before `l`.
+#[inline]
+pub(crate) fn counts(version: VersionRef<'_>, snapshot: CommitTs, l: Position) -> bool {
+    let state = version.state();
+    version.kind().is_data()
+        && state.visible_at(snapshot)
+        && state.position() >= l
+        && !version.is_rolled_back()
+}
+
+/// Whether a merge from `l` to `cut` takes the version: published, not rolled back, not in the base yet.
+#[inline]
+pub(crate) fn merges(version: VersionRef<'_>, l: Position, cut: Position) -> bool {
+    let position = version.state().position();
+    version.kind().is_data()
+        && position >= l
+        && position < cut
+        && !version.is_rolled_back()
+        && version.state().outcome() != crate::txn::Outcome::Aborted
+}
+
+/// Whether a version stands for escrow's old value: everything not rolled back that the base does not hold yet,
+/// committed or not.
+#[inline]
+pub(crate) fn stands(version: VersionRef<'_>, l: Position) -> bool {
+    version.kind().is_data()
+        && !version.is_rolled_back()
+        && version.state().outcome() != crate::txn::Outcome::Aborted
+        && version.state().position() >= l
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deltas_add_up_by_place_and_width() {
+        let mut deltas = Deltas::default();
+        deltas.add(0, Delta::I64(i64::MAX));
+        deltas.add(0, Delta::I64(1));
+        deltas.add(8, Delta::I32(-1));
+        deltas.add(400, Delta::I32(7));
+        let mut value = [0_u8; 12];
+        deltas.apply(&mut value);
+        assert_eq!(i64::from_le_bytes(value[..8].try_into().unwrap()), i64::MIN, "wraps");
+        assert_eq!(i32::from_le_bytes(value[8..].try_into().unwrap()), -1);
+    }
+
+    #[test]
+    fn delta_bytes_round_trip() {
+        for delta in [Delta::I32(i32::MIN), Delta::I32(5), Delta::I64(i64::MIN), Delta::I64(-1)] {
+            let bytes = encode_delta(77, delta);
+            assert_eq!(decode_delta(Kind::delta(77, delta), &bytes), Some((77, delta)));
+        }
+        assert_eq!(decode_delta(Kind::delta(0, Delta::I32(0)), &[0; 3]), None);
+    }
+}

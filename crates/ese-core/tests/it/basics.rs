@@ -1,0 +1,226 @@
+//! One transaction at a time, then two: what every user relies on.
+
+use crate::map_backend::MapBackend;
+use ese_base::{ErrorKind, TreeId, clock::ManualClock};
+use ese_core::{
+    Background, Delete, Delta, Durability, Engine, LocalEngine, LockMode, Mode, Options, Put, Session,
+    SessionOptions, Step,
+};
+use std::{ops::Bound, sync::Arc};
+
+fn engine() -> Arc<dyn Engine> {
+    let options =
+        Options { background: Background::Manual, generation_bytes: 16 << 10, ..Options::default() };
+    LocalEngine::start(options, Arc::new(MapBackend::default()), Arc::new(ManualClock::default())).unwrap()
+}
+
+fn session(engine: &Arc<dyn Engine>) -> Box<dyn Session> {
+    engine.session(SessionOptions::default()).unwrap()
+}
+
+fn tree(engine: &Arc<dyn Engine>) -> TreeId {
+    let mut s = session(engine);
+    s.create_tree(engine.main_database(), "t").unwrap()
+}
+
+fn rows(s: &dyn Session, tree: TreeId) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut scan = s.scan(tree, (Bound::Unbounded, Bound::Unbounded)).unwrap();
+    let mut rows = Vec::new();
+    while let Some((key, value)) = scan.next().unwrap() {
+        rows.push((key.to_vec(), value.to_vec()));
+    }
+    let mut scan = s.scan(tree, (Bound::Unbounded, Bound::Unbounded)).unwrap();
+    let mut back = Vec::new();
+    while let Some((key, value)) = scan.next_back().unwrap() {
+        back.push((key.to_vec(), value.to_vec()));
+    }
+    back.reverse();
+    assert_eq!(rows, back);
+    rows
+}
+
+#[test]
+fn writes_are_read_before_and_after_commit_and_merge() {
+    let engine = engine();
+    let t = tree(&engine);
+    let mut s = session(&engine);
+    s.begin(Mode::ReadWrite).unwrap();
+    for n in 0..200_u32 {
+        s.put(t, &n.to_be_bytes(), &n.to_le_bytes(), Put::Insert).unwrap();
+    }
+    assert_eq!(rows(&*s, t).len(), 200);
+    s.commit(Durability::Sync).unwrap().unwrap();
+    for merged in [false, true] {
+        if merged {
+            engine.merge().unwrap();
+        }
+        s.begin(Mode::ReadOnly).unwrap();
+        assert_eq!(rows(&*s, t).len(), 200);
+        assert_eq!(s.get(t, &7_u32.to_be_bytes()).unwrap().as_deref(), Some(&7_u32.to_le_bytes()[..]));
+        s.commit(Durability::Sync).unwrap();
+    }
+    assert_eq!(engine.stats().merges, 1);
+    assert!(engine.check().unwrap().is_empty());
+    drop(s);
+    engine.close().unwrap();
+}
+
+#[test]
+fn a_snapshot_stays_and_conflicts_are_immediate() {
+    let engine = engine();
+    let t = tree(&engine);
+    let (mut a, mut b) = (session(&engine), session(&engine));
+    a.put(t, b"k", b"0", Put::Upsert).unwrap();
+    for merge in [false, true] {
+        a.begin(Mode::ReadWrite).unwrap();
+        b.begin(Mode::ReadWrite).unwrap();
+        let before = a.get(t, b"k").unwrap().unwrap().to_vec();
+        b.put(t, b"k", b"1", Put::Upsert).unwrap();
+        assert_eq!(a.put(t, b"k", b"2", Put::Upsert).unwrap_err().kind(), ErrorKind::WriteConflict);
+        b.commit(Durability::Sync).unwrap();
+        if merge {
+            engine.merge().unwrap();
+        }
+        assert_eq!(a.get(t, b"k").unwrap().as_deref(), Some(&before[..]));
+        assert_eq!(a.put(t, b"k", b"2", Put::Upsert).unwrap_err().kind(), ErrorKind::WriteConflict);
+        assert!(a.conflict_recorded());
+        let duplicate = a.put(t, b"k", b"2", Put::Insert).unwrap_err();
+        assert_eq!((duplicate.kind(), duplicate.is_concurrent()), (ErrorKind::KeyDuplicate, false));
+        a.rollback_to(0).unwrap();
+        a.put(t, b"k", b"2", Put::Upsert).unwrap();
+    }
+}
+
+#[test]
+fn savepoints_roll_back_exactly() {
+    let engine = engine();
+    let t = tree(&engine);
+    let mut s = session(&engine);
+    s.begin(Mode::ReadWrite).unwrap();
+    s.put(t, b"a", b"1", Put::Upsert).unwrap();
+    s.begin(Mode::ReadWrite).unwrap();
+    s.put(t, b"a", b"2", Put::Upsert).unwrap();
+    s.delete(t, b"a", Delete::IfPresent).unwrap();
+    s.put(t, b"b", b"3", Put::Upsert).unwrap();
+    assert_eq!(rows(&*s, t), [(b"b".to_vec(), b"3".to_vec())]);
+    s.rollback_to(1).unwrap();
+    engine.merge().unwrap();
+    assert_eq!(rows(&*s, t), [(b"a".to_vec(), b"1".to_vec())]);
+    s.commit(Durability::Lazy).unwrap();
+    engine.merge().unwrap();
+    s.begin(Mode::ReadOnly).unwrap();
+    assert_eq!(rows(&*s, t), [(b"a".to_vec(), b"1".to_vec())]);
+}
+
+#[test]
+fn escrow_adds_commute_and_locks_do_not() {
+    let engine = engine();
+    let t = tree(&engine);
+    let (mut a, mut b) = (session(&engine), session(&engine));
+    a.put(t, b"n", &10_i64.to_le_bytes(), Put::Upsert).unwrap();
+    engine.merge().unwrap();
+    a.begin(Mode::ReadWrite).unwrap();
+    b.begin(Mode::ReadWrite).unwrap();
+    assert_eq!(a.fetch_add(t, b"n", 0, Delta::I64(1)).unwrap(), 10);
+    engine.merge().unwrap();
+    assert_eq!(b.fetch_add(t, b"n", 0, Delta::I64(5)).unwrap(), 11, "uncommitted adds of others count");
+    assert_eq!(a.get(t, b"n").unwrap().as_deref(), Some(&11_i64.to_le_bytes()[..]));
+    assert_eq!(b.get(t, b"n").unwrap().as_deref(), Some(&15_i64.to_le_bytes()[..]));
+    assert_eq!(b.lock(t, b"n", LockMode::Write).unwrap_err().kind(), ErrorKind::WriteConflict);
+    a.commit(Durability::Sync).unwrap();
+    engine.merge().unwrap();
+    b.add(t, b"n", 0, Delta::I64(1)).unwrap();
+    b.commit(Durability::Sync).unwrap();
+    engine.merge().unwrap();
+    engine.merge().unwrap();
+    assert_eq!(a.get(t, b"n").unwrap().as_deref(), Some(&17_i64.to_le_bytes()[..]));
+}
+
+#[test]
+fn trees_come_and_go_with_their_transactions() {
+    let engine = engine();
+    let main = engine.main_database();
+    let (mut a, mut b) = (session(&engine), session(&engine));
+    a.begin(Mode::ReadWrite).unwrap();
+    let t = a.create_tree(main, "x").unwrap();
+    a.put(t, b"k", b"v", Put::Insert).unwrap();
+    assert_eq!(b.find_tree(main, "x").unwrap(), None);
+    assert_eq!(b.get(t, b"k").unwrap_err().kind(), ErrorKind::ObjectNotFound);
+    let duplicate = b.create_tree(main, "x").unwrap_err();
+    assert_eq!((duplicate.kind(), duplicate.is_concurrent()), (ErrorKind::TreeDuplicate, true));
+    a.commit(Durability::Sync).unwrap();
+    assert_eq!(b.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    b.begin(Mode::ReadWrite).unwrap();
+    b.put(t, b"k2", b"v", Put::Insert).unwrap();
+    assert_eq!(a.drop_tree(t).unwrap_err().kind(), ErrorKind::TreeInUse);
+    b.rollback_to(0).unwrap();
+    a.rename_tree(t, "y").unwrap();
+    assert_eq!(a.tree_names(main).unwrap(), ["y"]);
+    b.begin(Mode::ReadOnly).unwrap();
+    a.drop_tree(t).unwrap();
+    engine.merge().unwrap();
+    engine.merge().unwrap();
+    assert_eq!(b.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]), "an older snapshot keeps the tree");
+    assert_eq!(a.get(t, b"k").unwrap_err().kind(), ErrorKind::ObjectNotFound);
+    b.rollback_to(0).unwrap();
+    assert!(a.tree_names(main).unwrap().is_empty());
+}
+
+#[test]
+fn a_commit_returns_while_a_merge_is_paused() {
+    let engine = engine();
+    let t = tree(&engine);
+    let mut s = session(&engine);
+    for n in 0..5000_u32 {
+        s.put(t, &n.to_be_bytes(), b"v", Put::Upsert).unwrap();
+    }
+    engine.request_merge();
+    while engine.step().unwrap() != Step::Merged {}
+    assert_eq!(engine.stats().merges, 0, "the merge is under way");
+    s.put(t, b"during", b"v", Put::Insert).unwrap();
+    assert_eq!(s.get(t, b"during").unwrap().as_deref(), Some(&b"v"[..]));
+    while engine.step().unwrap() != Step::Published {}
+    assert_eq!(s.get(t, b"during").unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(s.get(t, &4999_u32.to_be_bytes()).unwrap().as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn close_waits_for_nobody_and_names_who_is_open() {
+    let engine = engine();
+    let t = tree(&engine);
+    let mut s =
+        engine.session(SessionOptions { name: "import".into(), ..SessionOptions::default() }).unwrap();
+    s.begin(Mode::ReadWrite).unwrap();
+    s.put(t, b"k", b"v", Put::Insert).unwrap();
+    let error = engine.close().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyActiveUsers);
+    assert!(error.to_string().contains("import"), "{error}");
+    s.rollback_to(0).unwrap();
+    engine.close().unwrap();
+    assert_eq!(s.begin(Mode::ReadOnly).unwrap_err().kind(), ErrorKind::NotInitialized);
+}
+
+#[test]
+fn databases_come_and_go() {
+    let engine = engine();
+    let two = engine.create_database("two").unwrap();
+    assert_eq!(engine.create_database("two").unwrap_err().kind(), ErrorKind::DatabaseDuplicate);
+    let mut s = session(&engine);
+    let one = tree(&engine);
+    s.begin(Mode::ReadWrite).unwrap();
+    let other = s.create_tree(two, "t").unwrap();
+    s.put(one, b"k", b"1", Put::Insert).unwrap();
+    s.put(other, b"k", b"2", Put::Insert).unwrap();
+    assert_eq!(engine.detach_database(two).unwrap_err().kind(), ErrorKind::DatabaseInUse);
+    s.commit(Durability::Sync).unwrap();
+    s.begin(Mode::ReadOnly).unwrap();
+    assert_eq!(engine.detach_database(two).unwrap_err().kind(), ErrorKind::DatabaseInUse, "an old view");
+    assert_eq!(s.get(other, b"k").unwrap().as_deref(), Some(&b"2"[..]));
+    s.commit(Durability::Sync).unwrap();
+    engine.detach_database(two).unwrap();
+    assert_eq!(s.get(other, b"k").unwrap_err().kind(), ErrorKind::DatabaseNotFound);
+    let again = engine.attach_database("two").unwrap();
+    assert_ne!(again, two, "attachment numbers are not used twice");
+    let found = s.find_tree(again, "t").unwrap().unwrap();
+    assert_eq!(s.get(found, b"k").unwrap().as_deref(), Some(&b"2"[..]));
+}
