@@ -54,13 +54,19 @@ pub(crate) fn run_some_tests(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The folder for build results of a configuration of its own, so that it does not throw out the ordinary one's.
+/// Lets it build under a `cfg` of its own: in its own folder, so that it does not throw out the ordinary results, and
+/// without the optimisation across crates, which takes longer than these tests run.
 ///
 /// # Errors
 /// What `cargo metadata` reports.
-pub(crate) fn target_folder(configuration: &str) -> Result<PathBuf> {
+pub(crate) fn configure(command: &mut Command, configuration: &str) -> Result<()> {
     let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).no_deps().exec()?;
-    Ok(metadata.target_directory.join(configuration).into())
+    command
+        .env("RUSTFLAGS", format!("--cfg {configuration}"))
+        .env("CARGO_TARGET_DIR", metadata.target_directory.join(configuration))
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    Ok(())
 }
 
 /// How many tests a line of a test harness's output announces.

@@ -1,6 +1,6 @@
 //! `cargo xtask loom`: the leaf protocols of `ese-core` under loom, which tries every order within its bounds.
 
-use crate::cargo::{cargo, run_some_tests, target_folder};
+use crate::cargo::{cargo, configure, run_some_tests};
 use anyhow::Result;
 use clap::Args;
 
@@ -22,7 +22,7 @@ impl Loom {
     /// When a protocol fails in some order, or no test was found.
     pub(crate) fn run(&self) -> Result<()> {
         let mut command = cargo(["test", "--locked", "--release", "--package", "ese-core", "--lib", "loom"]);
-        command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", target_folder("loom")?);
+        configure(&mut command, "loom")?;
         if !self.long {
             command.env("LOOM_MAX_PREEMPTIONS", PREEMPTIONS_SHORT);
         }

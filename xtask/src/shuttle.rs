@@ -1,6 +1,6 @@
 //! `cargo xtask shuttle`: the engine under shuttle, which runs it in random schedules.
 
-use crate::cargo::{cargo, run_some_tests, target_folder};
+use crate::cargo::{cargo, configure, run_some_tests};
 use anyhow::Result;
 use clap::Args;
 
@@ -19,7 +19,7 @@ impl Shuttle {
     /// When a schedule fails, or no test was found.
     pub(crate) fn run(&self) -> Result<()> {
         let mut command = cargo(["test", "--locked", "--release", "--package", "ese-sim", "shuttle"]);
-        command.env("RUSTFLAGS", "--cfg shuttle").env("CARGO_TARGET_DIR", target_folder("shuttle")?);
+        configure(&mut command, "shuttle")?;
         if let Some(budget) = self.budget {
             command.env("ESE_SHUTTLE_BUDGET", budget.to_string());
         }

@@ -30,8 +30,7 @@ mod model {
 
     /// Threads and yielding.
     pub mod thread {
-        pub use loom::thread::{JoinHandle, yield_now};
-        pub use std::thread::Builder;
+        pub use loom::thread::{Builder, JoinHandle, yield_now};
     }
 
     /// One round of a spin loop: lets another thread run.
