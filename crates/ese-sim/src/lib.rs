@@ -6,6 +6,7 @@
 //!
 //! Reading order: [`seed`], [`model`].
 
+pub mod history;
 pub mod model;
 pub mod reference;
 pub mod rows;

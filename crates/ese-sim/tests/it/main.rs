@@ -1,4 +1,5 @@
 //! Everything that needs more than one module of `ese-sim`.
 
+mod history;
 mod model;
 mod scenario;
