@@ -3,10 +3,10 @@
 use super::*;
 use loom::{cell::UnsafeCell, model::Builder, sync::Arc, thread};
 
-/// As many thread switches against their will as the environment says, or few.
+/// Tries every order with as many switches of threads against their will as the environment says, or a few.
 fn check(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.preemption_bound = builder.preemption_bound.or(Some(5));
     builder.check(model);
 }
 
@@ -26,19 +26,19 @@ fn place(arena: &Arena, number: usize) -> usize {
 #[test]
 fn loom_two_threads_change_the_chunk() {
     check(|| {
-        // The first chunk has room for three of the pieces: each thread meets it full, alone or with the other.
-        let arena = Arc::new(Arena::new(1024, 4096));
-        let first = place(&arena, 0);
+        // The first chunk has room for five of the pieces: each thread meets it full, alone or with the other.
+        let arena = Arc::new(Arena::new(1536, 8192));
+        let mut places: Vec<usize> = (0..4).map(|number| place(&arena, number)).collect();
         let other = {
             let arena = Arc::clone(&arena);
-            thread::spawn(move || [place(&arena, 1), place(&arena, 2), place(&arena, 3)])
+            thread::spawn(move || [place(&arena, 4), place(&arena, 5)])
         };
-        let mut places = vec![first, place(&arena, 4), place(&arena, 5)];
+        places.extend([place(&arena, 6), place(&arena, 7)]);
         places.extend(other.join().unwrap());
         places.sort_unstable();
         places.dedup();
-        assert_eq!(places.len(), 6, "no piece is handed out twice");
-        assert_eq!(arena.bytes(), 1024 + 2048, "one chunk is made, or the loser gave its own back");
+        assert_eq!(places.len(), 8, "no piece is handed out twice");
+        assert_eq!(arena.bytes(), 1536 + 3072, "one chunk is made, or the loser gave its own back");
     });
 }
 

@@ -14,10 +14,10 @@ use loom::{
     thread,
 };
 
-/// As many thread switches against their will as the environment says, or few.
-fn check(model: impl Fn() + Send + Sync + 'static) {
+/// Tries every order with as many switches of threads against their will as the environment says, else `switches`.
+fn check(switches: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.preemption_bound = builder.preemption_bound.or(Some(switches));
     builder.max_branches = 20_000;
     builder.check(model);
 }
@@ -88,7 +88,7 @@ fn spawn_writer<const N: usize>(
 /// Two writers fill and split one leaf; all is there afterwards, once.
 #[test]
 fn loom_two_writers_split_a_leaf() {
-    check(|| {
+    check(4, || {
         let map = Map::<3>::with(&[10, 20]);
         let (_, other) = spawn_writer(&map, [12, 14]);
         assert!(map.insert(16));
@@ -112,7 +112,7 @@ fn spawn_insert<const N: usize>(map: &Arc<Map<N>>, key: u8) -> (Arc<AtomicBool>,
 /// Two writers of which one splits the leaf, and a reader that looks up what was there and what it knows to be.
 #[test]
 fn loom_two_writers_and_a_get() {
-    check(|| {
+    check(2, || {
         let map = Map::<2>::with(&[10, 20]);
         let (is_in, one) = spawn_insert(&map, 12);
         let (_, two) = spawn_insert(&map, 16);
@@ -127,7 +127,7 @@ fn loom_two_writers_and_a_get() {
 
 /// A walk beside two writers: in order, nothing twice, and all that was there before it began.
 fn walk_beside_writers(walk: fn(&Map<2>) -> Vec<u8>, is_before: fn(&u8, &u8) -> bool) {
-    check(move || {
+    check(2, move || {
         let map = Map::<2>::with(&[10, 20]);
         let (is_in, one) = spawn_insert(&map, 12);
         let (_, two) = spawn_insert(&map, 5);
@@ -155,7 +155,7 @@ fn loom_two_writers_and_a_walk_backward() {
 /// A cursor that stands in a leaf sees what was inserted before its next step, though the leaf was split meanwhile.
 #[test]
 fn loom_a_step_sees_what_came_before_it() {
-    check(|| {
+    check(4, || {
         let map = Map::<2>::with(&[10, 20]);
         let mut cursor = map.index.cursor();
         assert_eq!(cursor.first().map(read), Some(10));
@@ -173,7 +173,7 @@ fn loom_a_step_sees_what_came_before_it() {
 /// The root is split and its halves are split under a reader that is on its way down.
 #[test]
 fn loom_a_get_while_inner_nodes_split() {
-    check(|| {
+    check(4, || {
         // Two leaves of two under a full root: each further split of a leaf splits the root.
         let map = Map::<2>::with(&[10, 20, 30]);
         let (is_first_in, writer) = spawn_writer(&map, [25, 27]);
@@ -188,7 +188,7 @@ fn loom_a_get_while_inner_nodes_split() {
 /// Two threads insert the same key: one entry, one of them made it.
 #[test]
 fn loom_two_writers_of_one_key() {
-    check(|| {
+    check(4, || {
         let map = Map::<2>::with(&[]);
         let other = {
             let map = Arc::clone(&map);
