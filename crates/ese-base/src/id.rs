@@ -86,6 +86,16 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// Which of `count` places a number falls into; `count` is a power of two.
+#[must_use]
+#[inline]
+pub const fn stripe(number: u64, count: usize) -> usize {
+    debug_assert!(count.is_power_of_two());
+    #[expect(clippy::cast_possible_truncation, reason = "the mask leaves fewer bits than usize has")]
+    let place = (number & (count as u64 - 1)) as usize;
+    place
+}
+
 /// Names a commit for ever: the log it is in, the epoch of that log, and its position.
 ///
 /// `JET_COMMIT_ID` (signature and log position) has the same job. The epoch tells a lazy commit that a crash took

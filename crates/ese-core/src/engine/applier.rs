@@ -287,18 +287,20 @@ fn merge<V: VersionStore>(
     mut merging: Box<Merging<V>>,
 ) -> Result<Step> {
     core.versions.seal_if_large();
-    let mut rows = 0;
+    let (mut rows, mut drops_left) = (0, false);
     let databases = &mut merging.databases;
     let progress = core.versions.take(&mut merging.plan, ROWS_PER_STEP, &mut |taken: Taken<'_>| {
         let Some(database) = databases.iter_mut().find(|d| d.attachment.number == taken.attachment) else {
             return Ok(());
         };
         rows += 1;
+        drops_left |= taken.tree == TreeNo::DIRECTORY && directory::is_dropped_key(taken.key);
         database.attempt(|database| {
             database.clear_dropped(Some((taken.tree, taken.key)))?;
             database.merge()?.apply(taken.tree, taken.key, taken.change)
         })
     })?;
+    applier.drops_left |= drops_left;
     core.counters.merged_rows.fetch_add(rows, Ordering::Relaxed);
     if progress == Progress::More {
         applier.phase = Phase::Merging(merging);
@@ -365,13 +367,11 @@ pub(super) fn run<V: VersionStore>(core: &Core<V>) {
         if orders.stop {
             return;
         }
+        let pause = core.options.merge_idle.clamp(Duration::from_millis(1), Duration::from_secs(1));
         match step {
+            Step::Idle if orders.merge || core.work.woken.load(Ordering::Acquire) => {}
             Step::Idle => {
-                if !orders.merge && !core.work.woken.load(Ordering::Acquire) {
-                    let pause =
-                        core.options.merge_idle.min(Duration::from_secs(1)).max(Duration::from_millis(1));
-                    core.work.wake.wait_for(&mut orders, pause);
-                }
+                core.work.wake.wait_for(&mut orders, pause);
             }
             // A reader holds the ring of views, or a commit its sync: look again soon.
             Step::Waited => {

@@ -31,6 +31,10 @@ impl<V: VersionStore> Core<V> {
 
     #[cold]
     fn make_room(&self) -> Result<()> {
+        self.versions.free_views();
+        if self.has_room() {
+            return Ok(());
+        }
         self.await_merge()?;
         self.versions.free_views();
         if self.has_room() {

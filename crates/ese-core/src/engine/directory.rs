@@ -83,6 +83,11 @@ pub(super) const NAMES: std::ops::Range<&[u8]> = (b"n" as &[u8])..(b"o" as &[u8]
 /// All dropped trees.
 pub(super) const DROPPED: std::ops::Range<&[u8]> = (b"d" as &[u8])..(b"e" as &[u8]);
 
+/// Whether a row says that a tree was dropped.
+pub(super) fn is_dropped_key(key: &[u8]) -> bool {
+    key.first() == Some(&b'd')
+}
+
 /// The tree of a `t`, `r` or `d` row.
 pub(super) fn numbered_tree(key: &[u8]) -> Option<TreeNo> {
     let number: &[u8; 8] = key.get(1..)?.try_into().ok()?;

@@ -175,25 +175,23 @@ impl<'a, V: VersionStore> Reading<'a, V> {
         base.get_many(id.number, &rest, &mut |at, value| out(places[at], value))
     }
 
-    /// The rows of a range; those of a tree that nobody touched come straight from the base.
-    pub(super) fn scan(&self, id: TreeId, range: KeyRange<'_>) -> Result<Box<dyn Scan<'a> + 'a>> {
-        let known = self.tree(id)?;
-        self.scan_in(id, &known.tree, range)
+    /// Lends the shared object of a tree that stands, or of a directory.
+    pub(super) fn with_tree<R>(&self, id: TreeId, lend: impl FnOnce(&V::Tree) -> R) -> Result<R> {
+        if id.number == TreeNo::DIRECTORY {
+            return Ok(lend(&self.core.attachment(id.attachment)?.directory));
+        }
+        Ok(lend(&self.tree(id)?.tree))
     }
 
-    /// The rows of a range of a tree that stands.
-    pub(super) fn scan_in(
-        &self,
-        id: TreeId,
-        tree: &V::Tree,
-        range: KeyRange<'_>,
-    ) -> Result<Box<dyn Scan<'a> + 'a>> {
-        let untouched = self.own.is_none_or(WriteSet::is_empty)
-            && self.core.versions.walk(self.slot, tree, Direction::Forward, From::End).is_none();
-        if untouched {
+    /// The rows of a range; those of a tree that nobody touched come straight from the base.
+    pub(super) fn scan(&self, id: TreeId, range: KeyRange<'_>) -> Result<Box<dyn Scan<'a> + 'a>> {
+        let touched = self.with_tree(id, |tree| {
+            self.core.versions.walk(self.slot, tree, Direction::Forward, From::End).is_some()
+        })?;
+        if !touched && self.own.is_none_or(WriteSet::is_empty) {
             return self.base(id)?.scan(id.number, range);
         }
-        Ok(Box::new(MergedScan::new(*self, id, tree.clone(), range)))
+        Ok(Box::new(MergedScan::new(*self, id, range)))
     }
 
     /// One movement of a cursor.
@@ -242,7 +240,7 @@ impl<'a, V: VersionStore> Reading<'a, V> {
     pub(super) fn tree_names(&self, attachment: AttachmentNo) -> Result<Vec<String>> {
         let attachment = self.core.attachment(attachment)?;
         let range = (Bound::Included(directory::NAMES.start), Bound::Excluded(directory::NAMES.end));
-        let mut scan = self.scan_in(TreeId::directory(attachment.number), &attachment.directory, range)?;
+        let mut scan = self.scan(TreeId::directory(attachment.number), range)?;
         let mut names = Vec::new();
         while let Some((key, _)) = scan.next()? {
             names.push(String::from_utf8_lossy(&key[1..]).into_owned());

@@ -29,7 +29,6 @@ type OwnedRow<'s> = (Vec<u8>, Value<'s>);
 pub(super) struct MergedScan<'s, V: VersionStore> {
     reading: Reading<'s, V>,
     id: TreeId,
-    tree: V::Tree,
     lower: Bound<Vec<u8>>,
     upper: Bound<Vec<u8>>,
     front: Option<Side<'s, V>>,
@@ -48,11 +47,10 @@ fn as_range<'k>(lower: &'k Bound<Vec<u8>>, upper: &'k Bound<Vec<u8>>) -> KeyRang
 }
 
 impl<'s, V: VersionStore> MergedScan<'s, V> {
-    pub(super) fn new(reading: Reading<'s, V>, id: TreeId, tree: V::Tree, range: KeyRange<'_>) -> Self {
+    pub(super) fn new(reading: Reading<'s, V>, id: TreeId, range: KeyRange<'_>) -> Self {
         MergedScan {
             reading,
             id,
-            tree,
             lower: range.0.map(<[u8]>::to_vec),
             upper: range.1.map(<[u8]>::to_vec),
             front: None,
@@ -87,7 +85,12 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
         };
         let side = match side {
             Some(side) => side,
-            None => side.insert(Side::new(&self.reading, self.id, &self.tree, direction, range)?),
+            None => {
+                let begun = self
+                    .reading
+                    .with_tree(self.id, |tree| Side::new(&self.reading, self.id, tree, direction, range))?;
+                side.insert(begun?)
+            }
         };
         let Some(value) = side.next(range)? else { return Ok(None) };
         let met = other.as_ref().is_some_and(|other| match (direction, other.has_begun) {

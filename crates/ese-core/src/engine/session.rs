@@ -319,6 +319,7 @@ impl<V: VersionStore> Drop for LocalSession<V> {
         if let Some(txn) = self.txn.take() {
             self.abort(txn);
         }
+        self.core.counters.write_set_bytes.fetch_sub(self.accounted, Ordering::Relaxed);
     }
 }
 

@@ -350,7 +350,7 @@ mod tests {
 
     /// A mark that no test ever uses.
     fn mark() -> Mark {
-        Mark::dangling(NonNull::dangling())
+        Mark::dangling(NonNull::<u64>::dangling())
     }
 
     fn hash(key: &[u8]) -> u64 {

@@ -77,7 +77,7 @@ impl Generation {
 
     fn bucket(&self, tree: TreeId) -> &AtomicPtr<TreeIndex> {
         let mixed = tree.number.0 ^ (u64::from(tree.attachment.0) << 3);
-        &self.trees[(mixed % TREE_BUCKETS as u64) as usize]
+        &self.trees[ese_base::id::stripe(mixed, TREE_BUCKETS)]
     }
 
     /// The index of the tree, if it got anything here.

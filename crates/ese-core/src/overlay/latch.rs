@@ -27,7 +27,7 @@ impl Latches {
     /// Takes the latch of the stripe that `hash` falls into.
     #[inline]
     pub(crate) fn lock(&self, hash: u64) -> Latched<'_> {
-        let latch = &self.0[(hash as usize) % STRIPES].0;
+        let latch = &self.0[ese_base::id::stripe(hash, STRIPES)].0;
         spin_until(|| {
             !latch.load(Ordering::Relaxed)
                 && latch.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()

@@ -5,7 +5,10 @@
 //! - Only a number below all generations of a view is a miss. A number above the view's newest generation says nothing
 //!   about the view: every generation is asked.
 
-use ese_base::sync::atomic::{AtomicU32, Ordering};
+use ese_base::{
+    id::stripe,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 const SLOT_BITS: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 21 };
 
@@ -35,7 +38,7 @@ impl Recency {
 
     #[inline]
     fn slot(&self, hash: u64) -> &AtomicU32 {
-        &self.0[(hash >> (u64::BITS - SLOT_BITS)) as usize]
+        &self.0[stripe(hash >> (u64::BITS - SLOT_BITS), 1 << SLOT_BITS)]
     }
 
     /// The newest generation that may hold the key.

@@ -25,7 +25,7 @@ use crate::{
         store::{Base, Store},
         transaction::Delta,
         version_store::{
-            Culprit, Direction, From, NewBase, Progress, Refusal, Row, Taken, Usage, VersionStore,
+            CounterOf, Culprit, Direction, From, NewBase, Progress, Refusal, Row, Taken, Usage, VersionStore,
         },
     },
     txn::{Kind, Owner, TxnState},
@@ -204,7 +204,7 @@ impl Overlay {
         row.tree.raise(active.number);
         let entry = active.index_or_insert(id).get_or_insert(active.arena(), row.key).entry();
         let mark = entry.payload().push(active.arena(), state, kind, payload);
-        if kind.is_delta() && entry.payload().deltas() % HOT_DELTAS == 0 {
+        if kind.is_delta() && entry.payload().deltas().is_multiple_of(HOT_DELTAS) {
             self.wants_merge.store(true, Ordering::Relaxed);
         }
         self.account(active);
@@ -439,7 +439,7 @@ impl VersionStore for Overlay {
         state: &Arc<TxnState>,
         row: &Row<'_, Arc<SharedTree>>,
         (offset, delta): (u32, Delta),
-        base_counter: &mut dyn FnMut(&dyn Base) -> Result<Option<i64>, E>,
+        base_counter: CounterOf<'_, E>,
     ) -> Result<Result<(Mark, i64), Refusal>, E> {
         let kind = Kind::delta(offset, delta);
         let payload = encode_delta(offset, delta);

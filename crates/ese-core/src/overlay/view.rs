@@ -12,6 +12,7 @@ use super::{gate::Entered, generation::Generation, slot::Slots};
 use crate::seam::store::{Base, Store};
 use ese_base::{
     AttachmentNo, Position,
+    id::stripe,
     limits::DATABASES_MAX,
     sync::{
         CacheLine, Mutex,
@@ -90,6 +91,12 @@ impl Views {
         Views { current: CacheLine(AtomicU64::new(1)), ring, retired: Mutex::new(Vec::new()) }
     }
 
+    /// The ring place of a view.
+    #[inline]
+    fn place(&self, number: u64) -> &AtomicPtr<View> {
+        &self.ring[stripe(number, RING)]
+    }
+
     /// The number of the current view. It may be replaced at once; see [`Views::pinned`] and [`Views::current`].
     #[inline]
     pub(crate) fn number(&self) -> u64 {
@@ -104,7 +111,7 @@ impl Views {
     #[inline]
     pub(crate) unsafe fn pinned(&self, number: u64) -> &View {
         // SAFETY: the caller vouches that a slot names the view, so it was not freed, and its ring place not used again.
-        unsafe { &*self.ring[(number % RING as u64) as usize].load(Ordering::Acquire) }
+        unsafe { &*self.place(number).load(Ordering::Acquire) }
     }
 
     /// The current view, for somebody inside the gate; loaded once per entry.
@@ -126,14 +133,14 @@ impl Views {
 
     /// Whether another view fits the ring.
     pub(crate) fn has_room(&self) -> bool {
-        self.ring[((self.number() + 1) % RING as u64) as usize].load(Ordering::Acquire).is_null()
+        self.place(self.number() + 1).load(Ordering::Acquire).is_null()
     }
 
     /// Replaces the current view. The caller is the applier, and has seen [`Views::has_room`].
     pub(crate) fn publish(&self, databases: Databases, generations: Vec<Arc<Generation>>, slots: &Slots) {
         let old = self.number();
         let number = old + 1;
-        let place = &self.ring[(number % RING as u64) as usize];
+        let place = self.place(number);
         assert!(
             place.load(Ordering::Acquire).is_null(),
             "a ring place is used again only after its view was freed"
@@ -146,12 +153,12 @@ impl Views {
             .map(|(index, slot)| (index, slot.gate.load(Ordering::Acquire)))
             .filter(|(_, sequence)| !sequence.is_multiple_of(2))
             .collect();
-        let view = self.ring[(old % RING as u64) as usize].load(Ordering::Acquire);
+        let view = self.place(old).load(Ordering::Acquire);
         self.retired.lock().push(Retired { view, inside });
     }
 
     /// Frees the replaced views that nobody uses; returns how many, and hands what they held to the caller to drop.
-    pub(crate) fn free(&self, slots: &Slots) -> Vec<Box<View>> {
+    pub(crate) fn free(&self, slots: &Slots) -> Vec<View> {
         let mut freed = Vec::new();
         self.retired.lock().retain_mut(|retired| {
             retired
@@ -162,10 +169,10 @@ impl Views {
             if !retired.inside.is_empty() || slots.lines().any(|(_, slot)| slot.names(number)) {
                 return true;
             }
-            self.ring[(number % RING as u64) as usize].store(ptr::null_mut(), Ordering::Release);
+            self.place(number).store(ptr::null_mut(), Ordering::Release);
             // SAFETY: it came from a Box; nobody is inside the gate since before it was replaced, no slot names it, and
             // who begins from now on finds another number when it looks again.
-            freed.push(unsafe { Box::from_raw(retired.view) });
+            freed.push(*unsafe { Box::from_raw(retired.view) });
             false
         });
         freed

@@ -56,8 +56,8 @@ impl Deltas {
         let width = if wide { 8 } else { 4 };
         match self.0.iter().find(|(place, sum)| *place == offset && sum.width() == width) {
             Some((_, Delta::I64(by))) => start.wrapping_add(*by),
-            // Wraps in its own width, then keeps its sign.
-            Some((_, Delta::I32(by))) => i64::from((start as i32).wrapping_add(*by)),
+            // Wraps in its own width; `start` was read from that width.
+            Some((_, Delta::I32(by))) => i64::from(i32::try_from(start).unwrap_or(0).wrapping_add(*by)),
             None => start,
         }
     }

@@ -8,6 +8,7 @@
 use crate::txn::Kind;
 use ese_base::{
     CommitTs,
+    id::stripe,
     sync::{
         CacheLine, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -43,7 +44,7 @@ impl Window {
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {
-        &self.shards[(hash >> 32) as usize % SHARDS].0
+        &self.shards[stripe(hash >> 32, SHARDS)].0
     }
 
     /// Snapshots below this one cannot be answered for.

@@ -68,6 +68,9 @@ pub trait Walk<'a> {
     fn next(&mut self) -> Option<(&'a [u8], Found<'a>)>;
 }
 
+/// Reads a counter from a base; `None` where the base does not have the row.
+pub type CounterOf<'f, E> = &'f mut dyn FnMut(&dyn Base) -> Result<Option<i64>, E>;
+
 /// What pins most; for errors.
 #[derive(Debug, Clone)]
 pub struct Culprit {
@@ -156,7 +159,7 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
         state: &Arc<TxnState>,
         row: &Row<'_, Self::Tree>,
         place: (u32, Delta),
-        base_counter: &mut dyn FnMut(&dyn Base) -> Result<Option<i64>, E>,
+        base_counter: CounterOf<'_, E>,
     ) -> Result<Result<(Mark, i64), Refusal>, E>;
 
     /// Marks an own version as rolled back; its transaction is still active.

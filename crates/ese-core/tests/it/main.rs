@@ -1,4 +1,6 @@
 //! The engine on the smallest store there is: a map that is copied at every merge.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod basics;
 mod map_backend;

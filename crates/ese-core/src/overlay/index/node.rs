@@ -85,6 +85,7 @@ pub(super) struct Frame<P> {
 }
 
 impl<P, const SLOTS: usize> Node<P, SLOTS> {
+    /// With two slots one half of a split node is full again, so that trees grow high: for the model checker only.
     const FITS: () = assert!(2 <= SLOTS && SLOTS <= SLOTS_MAX);
 
     #[inline]

@@ -83,7 +83,7 @@ fn numbers(count: u32) -> Vec<Vec<u8>> {
 fn ascending_and_descending_runs_leave_full_nodes() {
     let ascending = numbers(3000);
     let descending: Vec<_> = ascending.iter().rev().cloned().collect();
-    run::<2>(&ascending);
+    run::<3>(&ascending);
     run::<3>(&descending);
     for keys in [&ascending, &descending] {
         let (height, nodes) = run::<14>(keys);
@@ -103,8 +103,8 @@ fn runs_from_both_ends_and_from_the_middle() {
         low.iter().zip(high.iter().rev()).flat_map(|(low, high)| [low.clone(), high.clone()]).collect();
     let scattered: Vec<_> = (0..1200).map(|number| keys[number * 7 % 1200].clone()).collect();
     for keys in [outwards, inwards, scattered] {
-        run::<2>(&keys);
-        run::<5>(&keys);
+        run::<3>(&keys);
+        run::<4>(&keys);
         let (_, nodes) = run::<14>(&keys);
         assert!(nodes < 1200 / 5, "{nodes} nodes");
     }

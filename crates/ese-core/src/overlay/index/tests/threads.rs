@@ -138,8 +138,8 @@ fn stress<const N: usize>(count: u64) {
 
 #[test]
 fn readers_see_what_was_there_while_narrow_nodes_split() {
-    stress::<2>(3000);
-    stress::<3>(3000);
+    stress::<3>(4000);
+    stress::<4>(4000);
 }
 
 #[test]
