@@ -5,11 +5,12 @@
 //!
 //! Invariant: a statement that fails has changed nothing, and its transaction lives on.
 
-use super::{core::Attachment, directory, reading::Reading, session::LocalSession};
+use super::{core::Attachment, directory, reading::Reading, session::LocalSession, trees::Known};
 use crate::{
-    overlay::{encode_delta, read_counter},
+    overlay::{Mark, encode_delta, read_counter},
     seam::{
         session::{Mode, Session},
+        store::Base,
         transaction::{Delete, Delta, LockMode, Put, Transaction},
         version_store::{Refusal, Row, VersionStore},
     },
@@ -21,12 +22,6 @@ use ese_base::{
     sync::atomic::Ordering,
 };
 use std::sync::Arc;
-
-/// What a write needs to know of its tree.
-struct Target<V: VersionStore> {
-    id: TreeId,
-    tree: V::Tree,
-}
 
 impl<V: VersionStore> LocalSession<V> {
     /// Runs a statement; at level 0 as a transaction of its own.
@@ -79,30 +74,27 @@ impl<V: VersionStore> LocalSession<V> {
         }
     }
 
-    /// Checks the tree and its database, and enters the tree into the slot's set with the first write.
-    fn target(&mut self, id: TreeId, key: &[u8]) -> Result<Target<V>> {
+    /// Checks the tree, the key and the database, and enters the tree into the slot's set with the first write.
+    fn check_target(&mut self, id: TreeId, key: &[u8]) -> Result<()> {
         self.check_writable()?;
-        let (tree, attachment) = {
+        let attachment = {
             let known = self.reading().tree(id)?;
-            if key.len() > known.attachment.key_max_bytes {
-                return Err(Error::new(
-                    ErrorKind::KeyTooLarge,
-                    format!("it has {} bytes, the limit is {}", key.len(), known.attachment.key_max_bytes),
-                ));
+            let most = known.attachment.key_max_bytes;
+            if key.len() > most {
+                let what = format!("it has {} bytes, the limit is {most}", key.len());
+                return Err(Error::new(ErrorKind::KeyTooLarge, what));
             }
             let used = self.txn.as_ref().is_some_and(|txn| txn.used.contains(&id));
             if used && !known.attachment.full.load(Ordering::Relaxed) {
-                return Ok(Target { id, tree: known.tree.clone() });
+                return Ok(());
             }
-            (known.tree.clone(), Arc::clone(&known.attachment))
+            Arc::clone(&known.attachment)
         };
-        self.use_tree(id, &tree, &attachment)?;
-        Ok(Target { id, tree })
+        self.use_tree(id, &attachment)
     }
 
-    /// The slower part of [`Self::target`]: first write in a tree, or a database without space.
-    #[cold]
-    fn use_tree(&mut self, id: TreeId, tree: &V::Tree, attachment: &Arc<Attachment<V>>) -> Result<()> {
+    /// The slower part of [`Self::check_target`]: first write in a tree, or a database without space.
+    fn use_tree(&mut self, id: TreeId, attachment: &Arc<Attachment<V>>) -> Result<()> {
         if attachment.full.load(Ordering::Relaxed) {
             return Err(Error::new(
                 ErrorKind::DiskFull,
@@ -110,14 +102,16 @@ impl<V: VersionStore> LocalSession<V> {
             ));
         }
         // First into the set, then the look: a drop or a detach does it the other way round.
-        self.core.versions.use_tree(&mut self.slot, tree);
+        if let Some(known) = self.trees.get_mut().get(id) {
+            self.core.versions.use_tree(&mut self.slot, &known.tree);
+        }
         if attachment.leaving.load(Ordering::SeqCst) {
             return Err(Error::new(
                 ErrorKind::DatabaseNotFound,
                 format!("database {:?} is being detached", attachment.name),
             ));
         }
-        let known = self.trees.borrow().get(id).and_then(|known| known.found_at);
+        let known = self.trees.get_mut().get(id).and_then(|known| known.found_at);
         if known.is_none() || attachment.word.quiet() != known {
             self.probe_standing(id, attachment)?;
         }
@@ -147,23 +141,32 @@ impl<V: VersionStore> LocalSession<V> {
         }
     }
 
-    /// Writes one version and notes it.
-    fn write_row(&mut self, target: &Target<V>, key: &[u8], kind: Kind, payload: &[u8]) -> Result<()> {
-        let hash = self.core.versions.hash(target.id, key);
-        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.as_ref()) else {
-            return Err(ErrorKind::NotInTransaction.into());
-        };
-        let row = Row { tree: &target.tree, key, hash };
-        match self.core.versions.write(&mut self.slot, state, &row, kind, payload) {
-            Ok(mark) => {
-                self.writes.push(target.id, key, hash, (kind, payload), mark);
-                self.account_writes();
-                if self.core.versions.wants_work() {
-                    self.core.wake_applier();
+    /// Writes one version of a row of a remembered tree, and notes it.
+    fn write_row(&mut self, id: TreeId, key: &[u8], kind: Kind, payload: &[u8]) -> Result<()> {
+        let hash = self.core.versions.hash(id, key);
+        let written =
+            match (self.trees.get_mut().get(id), self.txn.as_ref().and_then(|txn| txn.state.as_ref())) {
+                (Some(known), Some(state)) => {
+                    let row = Row { tree: &known.tree, key, hash };
+                    self.core.versions.write(&mut self.slot, state, &row, kind, payload)
                 }
+                _ => return Err(ErrorKind::NotInTransaction.into()),
+            };
+        match written {
+            Ok(mark) => {
+                self.note_write(id, key, hash, (kind, payload), mark);
                 Ok(())
             }
-            Err(refusal) => Err(self.refused(refusal, target.id, key)),
+            Err(refusal) => Err(self.refused(refusal, id, key)),
+        }
+    }
+
+    /// Enters a written version into the write set.
+    fn note_write(&mut self, id: TreeId, key: &[u8], hash: u64, what: (Kind, &[u8]), mark: Mark) {
+        self.writes.push(id, key, hash, what, mark);
+        self.account_writes();
+        if self.core.versions.wants_work() {
+            self.core.wake_applier();
         }
     }
 
@@ -220,9 +223,9 @@ impl<V: VersionStore> LocalSession<V> {
                 format!("it has {} bytes, the limit is {most}", value.len()),
             ));
         }
-        let target = self.target(id, key)?;
+        self.check_target(id, key)?;
         if how != Put::Upsert {
-            let exists = self.reading().get_in(id, &target.tree, key)?.is_some();
+            let exists = self.reading().get(id, key)?.is_some();
             match (how, exists) {
                 (Put::Insert, true) => {
                     let name = self.reading().tree_name(id);
@@ -234,7 +237,7 @@ impl<V: VersionStore> LocalSession<V> {
                 _ => {}
             }
         }
-        let written = self.write_row(&target, key, Kind::PUT, value);
+        let written = self.write_row(id, key, Kind::PUT, value);
         match written {
             Err(error) if how == Put::Insert && error.kind() == ErrorKind::WriteConflict => {
                 let what = "another transaction has changed, deleted or locked the key at the same time";
@@ -250,21 +253,21 @@ impl<V: VersionStore> LocalSession<V> {
     }
 
     fn delete_in(&mut self, id: TreeId, key: &[u8], how: Delete) -> Result<bool> {
-        let target = self.target(id, key)?;
-        let exists = self.reading().get_in(id, &target.tree, key)?.is_some();
+        self.check_target(id, key)?;
+        let exists = self.reading().get(id, key)?.is_some();
         if exists || how == Delete::Blind {
-            self.write_row(&target, key, Kind::DELETE, &[])?;
+            self.write_row(id, key, Kind::DELETE, &[])?;
         }
         Ok(exists)
     }
 
-    /// The target of an escrow add: the row exists, and the counter lies inside its value.
-    fn counter(&mut self, id: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<Target<V>> {
+    /// Checks the target of an escrow add: the row exists, and the counter lies inside its value.
+    fn check_counter(&mut self, id: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<()> {
         if self.txn.is_none() {
             return Err(Error::new(ErrorKind::NotInTransaction, "an escrow add needs a transaction"));
         }
-        let target = self.target(id, key)?;
-        let Some(value) = self.reading().get_in(id, &target.tree, key)?.map(|value| value.len()) else {
+        self.check_target(id, key)?;
+        let Some(value) = self.reading().get(id, key)?.map(|value| value.len()) else {
             let name = self.reading().tree_name(id);
             return Err(Error::new(ErrorKind::NoCurrentRecord, "nothing to add to")
                 .on_tree(name)
@@ -276,7 +279,7 @@ impl<V: VersionStore> LocalSession<V> {
                 format!("the counter takes {} bytes from {offset} on, the value has {value}", delta.width()),
             ));
         }
-        Ok(target)
+        Ok(())
     }
 
     /// Writes a row of a directory, for which nobody checks that its tree stands.
@@ -298,8 +301,12 @@ impl<V: VersionStore> LocalSession<V> {
                 format!("database {:?} is being detached", attachment.name),
             ));
         }
-        let target = Target { id: TreeId::directory(attachment.number), tree: attachment.directory.clone() };
-        self.write_row(&target, key, kind, payload)
+        let id = TreeId::directory(attachment.number);
+        if self.trees.get_mut().get(id).is_none() {
+            let (tree, attachment) = (attachment.directory.clone(), Arc::clone(attachment));
+            self.trees.get_mut().insert(Known { id, tree, attachment, found_at: None });
+        }
+        self.write_row(id, key, kind, payload)
     }
 
     /// Gives a tree a name that must be free.
@@ -375,33 +382,30 @@ impl<V: VersionStore> Transaction for LocalSession<V> {
     }
 
     fn add(&mut self, tree: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<()> {
-        let target = self.counter(tree, key, offset, delta)?;
-        self.write_row(&target, key, Kind::delta(offset, delta), &encode_delta(offset, delta))
+        self.check_counter(tree, key, offset, delta)?;
+        self.write_row(tree, key, Kind::delta(offset, delta), &encode_delta(offset, delta))
     }
 
     fn fetch_add(&mut self, tree: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<i64> {
-        let target = self.counter(tree, key, offset, delta)?;
+        self.check_counter(tree, key, offset, delta)?;
         let kind = Kind::delta(offset, delta);
         let hash = self.core.versions.hash(tree, key);
-        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.as_ref()) else {
-            return Err(ErrorKind::NotInTransaction.into());
-        };
-        let row = Row { tree: &target.tree, key, hash };
-        let mut base_counter = |base: &dyn crate::seam::store::Base| {
+        let mut base_counter = |base: &dyn Base| {
             let value = base.get(tree.number, key)?;
             Ok::<_, Error>(value.and_then(|value| read_counter(&value, offset, kind.is_wide())))
         };
-        let written = self.core.versions.write_delta(
-            &mut self.slot,
-            state,
-            &row,
-            (offset, delta),
-            &mut base_counter,
-        )?;
+        let written =
+            match (self.trees.get_mut().get(tree), self.txn.as_ref().and_then(|txn| txn.state.as_ref())) {
+                (Some(known), Some(state)) => {
+                    let row = Row { tree: &known.tree, key, hash };
+                    let place = (offset, delta);
+                    self.core.versions.write_delta(&mut self.slot, state, &row, place, &mut base_counter)?
+                }
+                _ => return Err(ErrorKind::NotInTransaction.into()),
+            };
         match written {
             Ok((mark, before)) => {
-                self.writes.push(tree, key, hash, (kind, &encode_delta(offset, delta)), mark);
-                self.account_writes();
+                self.note_write(tree, key, hash, (kind, &encode_delta(offset, delta)), mark);
                 Ok(before)
             }
             Err(refusal) => Err(self.refused(refusal, tree, key)),
@@ -412,8 +416,8 @@ impl<V: VersionStore> Transaction for LocalSession<V> {
         if self.txn.is_none() {
             return Err(Error::new(ErrorKind::NotInTransaction, "a lock lasts as long as its transaction"));
         }
-        let target = self.target(tree, key)?;
-        self.write_row(&target, key, Kind::lock(mode), &[])
+        self.check_target(tree, key)?;
+        self.write_row(tree, key, Kind::lock(mode), &[])
     }
 
     fn create_tree(&mut self, attachment: AttachmentNo, name: &str) -> Result<TreeId> {

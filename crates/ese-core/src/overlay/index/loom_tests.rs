@@ -170,6 +170,36 @@ fn loom_a_step_sees_what_came_before_it() {
     });
 }
 
+/// While one thread splits the leaf in which a cursor stands, another inserts behind the cursor into one of the copies.
+#[test]
+fn loom_a_step_sees_what_came_into_the_copy_of_its_leaf() {
+    check(2, || {
+        let map = Map::<3>::with(&[10, 30, 20]);
+        let mut cursor = map.index.cursor();
+        assert_eq!(cursor.seek_ge(&[20]).map(read), Some(20));
+        let (_, splitter) = spawn_insert(&map, 40);
+        let (is_in, other) = spawn_insert(&map, 25);
+        let must_be = is_in.load(Ordering::Acquire);
+        let next = cursor.next().map(read);
+        assert!(next == Some(25) || !must_be && next == Some(30), "{next:?}");
+        splitter.join().unwrap();
+        other.join().unwrap();
+    });
+}
+
+/// A leaf is split under a parent with room, while a reader is on its way to the half that leaves the leaf's slot.
+#[test]
+fn loom_a_get_while_the_leaf_on_its_way_splits() {
+    check(4, || {
+        let map = Map::<3>::with(&[10, 20, 30, 40]);
+        let (_, writer) = spawn_insert(&map, 25);
+        assert!(map.has(30));
+        assert!(map.has(10));
+        writer.join().unwrap();
+        assert_eq!(map.forward(), [10, 20, 25, 30, 40]);
+    });
+}
+
 /// The root is split and its halves are split under a reader that is on its way down.
 #[test]
 fn loom_a_get_while_inner_nodes_split() {
