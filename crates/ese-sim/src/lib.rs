@@ -6,8 +6,10 @@
 //!
 //! Reading order: [`seed`], [`model`].
 
+pub mod backends;
 pub mod history;
 pub mod model;
+pub mod random;
 pub mod reference;
 pub mod rows;
 pub mod scenario;

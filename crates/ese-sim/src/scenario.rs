@@ -32,6 +32,8 @@ mod session_word;
 mod stage;
 mod text;
 
+pub(crate) use text::word;
+
 use ese_base::{Result, clock::Clock};
 use ese_core::{Engine, Options};
 use std::{

@@ -53,7 +53,7 @@ fn name_of(statement: &Statement<'_>, database: usize, tree: TreeId) -> Result<R
 pub(super) fn drop_tree(statement: &mut Statement<'_>, tree: TreeId) -> Result<()> {
     let database = statement.world.tree(tree, statement.eyes)?;
     let name = name_of(statement, database, tree)?;
-    statement.write(&name, What::Delete, ErrorKind::WriteConflict)?;
+    // First the row that writers in the tree look at.
     statement.write(&standing_row(database, tree.number), What::Delete, ErrorKind::WriteConflict)?;
     let txn = statement.txn;
     let others = statement.world.running.iter().filter(|(other, _)| **other != txn);
@@ -63,13 +63,16 @@ pub(super) fn drop_tree(statement: &mut Statement<'_>, tree: TreeId) -> Result<(
             return Err(Error::new(ErrorKind::TreeInUse, what).concurrent());
         }
     }
-    Ok(())
+    statement.write(&name, What::Delete, ErrorKind::WriteConflict)
 }
 
 pub(super) fn rename(statement: &mut Statement<'_>, tree: TreeId, name: &str) -> Result<()> {
     check_name(name)?;
     let database = statement.world.tree(tree, statement.eyes)?;
     let old = name_of(statement, database, tree)?;
+    if old == name_row(database, name) {
+        return Ok(());
+    }
     if statement.value(&name_row(database, name)).is_some() {
         return Err(Error::new(ErrorKind::TreeDuplicate, format!("{name:?} exists")));
     }

@@ -164,10 +164,11 @@ impl World {
 
     /// The database of a tree, when the tree exists for the eyes.
     pub(super) fn tree(&self, tree: TreeId, eyes: Eyes) -> Result<usize> {
-        let database = self.database(tree.attachment).ok();
-        let stands =
-            |database: &usize| self.value(&trees::standing_row(*database, tree.number), eyes).is_some();
-        database.filter(stands).ok_or_else(|| Error::new(ErrorKind::ObjectNotFound, format!("tree {tree}")))
+        let database = self.database(tree.attachment)?;
+        match self.value(&trees::standing_row(database, tree.number), eyes) {
+            Some(_) => Ok(database),
+            None => Err(Error::new(ErrorKind::ObjectNotFound, format!("tree {tree}"))),
+        }
     }
 
     pub(super) fn value(&self, row: &RowName, eyes: Eyes) -> Option<Vec<u8>> {

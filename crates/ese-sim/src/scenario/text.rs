@@ -50,7 +50,7 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 /// Bytes as a word that [`bytes`] reads back; long runs and long values are shortened.
-pub(super) fn word(bytes: &[u8]) -> String {
+pub(crate) fn word(bytes: &[u8]) -> String {
     match bytes {
         [] => return "\"\"".to_owned(),
         [first, ..] if bytes.len() > 6 && bytes.iter().all(|byte| byte == first) => {

@@ -2,4 +2,5 @@
 
 mod history;
 mod model;
+mod random;
 mod scenario;

@@ -1,9 +1,15 @@
 //! The scenario files on the reference engine: what they expect is what the plain rules say.
 
-use ese_sim::{reference::ReferenceEngine, scenario};
+use ese_sim::{backends, scenario};
 
 #[test]
 fn the_reference_passes_every_scenario() {
-    let ran = scenario::run_all(&scenario::folder(), &|options, _| ReferenceEngine::start(options));
-    assert!(ran.cases > 150, "{ran:?}");
+    let ran = scenario::run_all(&scenario::folder(), &backends::reference);
+    assert!(ran.cases > 200, "{ran:?}");
+}
+
+#[test]
+fn the_memory_backend_passes_every_scenario() {
+    let ran = scenario::run_all(&scenario::folder(), &backends::memory);
+    assert!(ran.cases > 200 && ran.skipped == 0, "{ran:?}");
 }
