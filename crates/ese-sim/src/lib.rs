@@ -4,9 +4,12 @@
 //! Absent: nothing here is part of the product, and no product crate depends on it. A failed check panics with the seed
 //! or the place of the scenario that shows it again.
 //!
-//! Reading order: [`seed`], [`model`].
+//! Reading order: [`seed`], [`model`] (the engine's rules under random schedules); [`reference`](mod@reference) (the rules in their
+//! plainest form), [`scenario`], [`random`], [`history`], [`workload`] (ways to test an engine); [`conformance`] (all of
+//! them, for a backend), [`backends`] (what there is to test).
 
 pub mod backends;
+pub mod conformance;
 pub mod history;
 pub mod model;
 pub mod random;
@@ -14,3 +17,4 @@ pub mod reference;
 pub mod rows;
 pub mod scenario;
 pub mod seed;
+pub mod workload;

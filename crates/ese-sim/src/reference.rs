@@ -48,12 +48,22 @@ pub struct ReferenceEngine {
     shared: Arc<Shared>,
 }
 
+/// A fault that a reference engine can be given, to see that tests find it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Reads see what is committed now, not the snapshot.
+    ReadsNewest,
+    /// Writes never meet a conflict.
+    MissesConflicts,
+}
+
 /// What the engine shares with its sessions.
 #[derive(Debug)]
 struct Shared {
     number: u64,
     options: Options,
     world: Mutex<World>,
+    fault: Option<Fault>,
 }
 
 impl ReferenceEngine {
@@ -62,10 +72,18 @@ impl ReferenceEngine {
     /// # Errors
     /// `InvalidSettings`.
     pub fn start(options: Options) -> Result<Arc<dyn Engine>> {
+        Self::start_with(options, None)
+    }
+
+    /// Starts an engine that is wrong.
+    ///
+    /// # Errors
+    /// `InvalidSettings`.
+    pub fn start_with(options: Options, fault: Option<Fault>) -> Result<Arc<dyn Engine>> {
         static NUMBERS: AtomicU64 = AtomicU64::new(1 << 40);
         options.validate()?;
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let shared = Shared { number, options, world: Mutex::new(World::new()) };
+        let shared = Shared { number, options, world: Mutex::new(World::new()), fault };
         Ok(Arc::new(ReferenceEngine { shared: Arc::new(shared) }))
     }
 }

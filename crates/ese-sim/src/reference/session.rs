@@ -1,7 +1,7 @@
 //! A session: levels, commit, rollback, and reads.
 
 use super::{
-    Shared,
+    Fault, Shared,
     row::Eyes,
     scan::{Rows, step},
     world::{RowName, Running},
@@ -48,7 +48,10 @@ impl ReferenceSession {
 
     /// What it sees now.
     pub(super) fn eyes(&self) -> Eyes {
-        self.open.as_ref().map_or(Eyes::NEWEST, |open| Eyes { snapshot: open.snapshot, txn: Some(open.txn) })
+        let Some(open) = &self.open else { return Eyes::NEWEST };
+        let reads_newest = self.shared.fault == Some(Fault::ReadsNewest);
+        let snapshot = if reads_newest { Eyes::NEWEST.snapshot } else { open.snapshot };
+        Eyes { snapshot, txn: Some(open.txn) }
     }
 
     /// Notes a conflict in the innermost level.

@@ -1,7 +1,7 @@
 //! Writes of rows: checks in order, then the version.
 
 use super::{
-    KEY_MAX_BYTES, Shared,
+    Fault, KEY_MAX_BYTES, Shared,
     row::{Eyes, What, counter},
     session::ReferenceSession,
     trees,
@@ -16,6 +16,7 @@ pub(super) struct Statement<'w> {
     pub(super) world: &'w mut World,
     pub(super) eyes: Eyes,
     pub(super) txn: u64,
+    fault: Option<Fault>,
     /// Versions that it wrote.
     pub(super) log: Vec<(RowName, u64)>,
 }
@@ -43,7 +44,7 @@ impl Statement<'_> {
 
     /// Writes a version unless another forbids it; the refusal has the given kind.
     pub(super) fn write(&mut self, row: &RowName, what: What, refusal: ErrorKind) -> Result<()> {
-        if self.world.is_in_conflict(row, self.eyes, &what) {
+        if self.fault != Some(Fault::MissesConflicts) && self.world.is_in_conflict(row, self.eyes, &what) {
             return Err(Error::new(refusal, "another transaction works on it").at_key(&row.2).concurrent());
         }
         let number = self.world.write(row, self.txn, what);
@@ -126,7 +127,8 @@ impl ReferenceSession {
             return Err(ErrorKind::TransReadOnly.into());
         }
         let mut world = shared.world.lock();
-        let mut statement = Statement { world: &mut world, eyes, txn: open.txn, log: Vec::new() };
+        let mut statement =
+            Statement { world: &mut world, eyes, txn: open.txn, fault: shared.fault, log: Vec::new() };
         let done = run(&mut statement, &shared);
         let log = statement.log;
         match &done {

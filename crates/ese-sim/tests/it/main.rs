@@ -4,3 +4,4 @@ mod history;
 mod model;
 mod random;
 mod scenario;
+mod threads;
