@@ -67,6 +67,8 @@ impl<V: VersionStore> Attachment<V> {
 /// Sums since the engine began.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
+    session_numbers: AtomicU64,
+    /// Sessions that are open.
     pub(super) sessions: AtomicU64,
     pub(super) rollbacks: AtomicU64,
     pub(super) conflicts: AtomicU64,
@@ -77,7 +79,7 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn next_session(&self) -> SessionId {
-        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed) + 1)
+        SessionId(self.session_numbers.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -231,6 +233,22 @@ impl<V: VersionStore> Core<V> {
             self.work.done.wait(&mut orders);
         }
         self.state.check_writes()
+    }
+
+    /// Counts a session in, unless there are as many as may be.
+    pub(super) fn admit_session(&self) -> Result<()> {
+        let most = u64::from(self.options.sessions_max);
+        let admitted = self
+            .counters
+            .sessions
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| (open < most).then_some(open + 1));
+        match admitted {
+            Ok(_) => Ok(()),
+            Err(open) => Err(Error::new(
+                ErrorKind::OutOfSessions,
+                format!("{open} sessions are open, the limit is {most}"),
+            )),
+        }
     }
 
     /// Makes the engine unavailable and wakes everybody who waits.

@@ -251,7 +251,7 @@ impl<V: VersionStore> Engine for Running<V> {
         let age = |begun| core.clock.now().saturating_sub(Duration::from_nanos(begun));
         let mut stats = Stats {
             backend: core.backend.name(),
-            sessions: core.versions.open_slots() as u64,
+            sessions: core.counters.sessions.load(Ordering::Relaxed),
             transactions: core.versions.open_transactions() as u64,
             oldest_snapshot: oldest.as_ref().map(|oldest| oldest.snapshot),
             oldest_snapshot_age: oldest.map(|oldest| age(oldest.begun_nanos)),

@@ -70,8 +70,12 @@ impl<V: VersionStore> LocalSession<V> {
     pub(super) fn new(running: Arc<Running<V>>, options: SessionOptions) -> Result<Self> {
         let core = Arc::clone(running.core());
         core.state.check()?;
+        core.admit_session()?;
         let owner = Arc::new(Owner::new(core.counters.next_session(), options.name.clone()));
-        let slot = core.versions.slot(Arc::clone(&owner)).ok_or_else(|| out_of_sessions(&core))?;
+        let Some(slot) = core.versions.slot(Arc::clone(&owner)) else {
+            core.counters.sessions.fetch_sub(1, Ordering::AcqRel);
+            return Err(out_of_slots());
+        };
         Ok(LocalSession {
             core,
             _running: running,
@@ -100,7 +104,7 @@ impl<V: VersionStore> LocalSession<V> {
             Some(slot) => slot,
             None => {
                 let slot = self.core.versions.slot(Arc::clone(&self.owner));
-                statement.insert(slot.ok_or_else(|| out_of_sessions(&self.core))?)
+                statement.insert(slot.ok_or_else(out_of_slots)?)
             }
         };
         self.core.versions.pin(slot, Mode::ReadOnly);
@@ -189,15 +193,10 @@ impl<V: VersionStore> LocalSession<V> {
     }
 }
 
-fn out_of_sessions<V: VersionStore>(core: &Core<V>) -> Error {
-    Error::new(
-        ErrorKind::OutOfSessions,
-        format!(
-            "{} sessions are open, the limit is {}",
-            core.versions.open_slots(),
-            core.options.sessions_max
-        ),
-    )
+/// There are two slots for every session that is admitted.
+#[cold]
+fn out_of_slots() -> Error {
+    Error::new(ErrorKind::OutOfSessions, "all slots are taken")
 }
 
 /// Unpins at the end of a statement, also when it panics.
@@ -320,6 +319,7 @@ impl<V: VersionStore> Drop for LocalSession<V> {
             self.abort(txn);
         }
         self.core.counters.write_set_bytes.fetch_sub(self.accounted, Ordering::Relaxed);
+        self.core.counters.sessions.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -186,10 +186,4 @@ impl Slots {
     pub(crate) fn owner(&self, index: usize) -> Option<Arc<Owner>> {
         self.owners.lock().names.get(index).cloned().flatten()
     }
-
-    /// How many lines are handed out.
-    pub(crate) fn open_count(&self) -> usize {
-        let owners = self.owners.lock();
-        owners.names.len() - owners.free.len()
-    }
 }

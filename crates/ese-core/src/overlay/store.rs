@@ -586,10 +586,6 @@ impl VersionStore for Overlay {
         self.slots.lines().filter(|(_, slot)| slot.pinned().is_some()).count()
     }
 
-    fn open_slots(&self) -> usize {
-        self.slots.open_count()
-    }
-
     fn check(&self, fault: &mut dyn FnMut(String)) {
         self.check_all(fault);
     }

@@ -4,7 +4,8 @@
 //! - There is no other "current" pointer than the current number; a view is found by its number.
 //! - Only the applier publishes and frees views. A view is freed when it is not the current one, every slot that was
 //!   inside the gate when it was replaced has been seen outside once, and no slot names it.
-//! - A ring place is used again only when the view in it was freed; when the ring is full, views are not replaced.
+//! - A ring place is used again only when the view in it was freed. Numbers ascend and skip places in use; when all are in
+//!   use, views are not replaced.
 
 #![expect(unsafe_code, reason = "views are found by number, without a shared count")]
 
@@ -133,19 +134,23 @@ impl Views {
 
     /// Whether another view fits the ring.
     pub(crate) fn has_room(&self) -> bool {
-        self.place(self.number() + 1).load(Ordering::Acquire).is_null()
+        self.next_number().is_some()
+    }
+
+    /// The next number whose place is free: numbers skip the places of views that somebody still reads, so that one
+    /// old reader holds one place and nothing else.
+    fn next_number(&self) -> Option<u64> {
+        let current = self.number();
+        (current + 1..current + RING as u64)
+            .find(|number| self.place(*number).load(Ordering::Acquire).is_null())
     }
 
     /// Replaces the current view. The caller is the applier, and has seen [`Views::has_room`].
     pub(crate) fn publish(&self, databases: Databases, generations: Vec<Arc<Generation>>, slots: &Slots) {
         let old = self.number();
-        let number = old + 1;
-        let place = self.place(number);
-        assert!(
-            place.load(Ordering::Acquire).is_null(),
-            "a ring place is used again only after its view was freed"
-        );
-        place.store(Box::into_raw(Box::new(View { number, databases, generations })), Ordering::Release);
+        let number = self.next_number().expect("the caller has seen that the ring has room");
+        let view = Box::new(View { number, databases, generations });
+        self.place(number).store(Box::into_raw(view), Ordering::Release);
         self.current.store(number, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let inside = slots

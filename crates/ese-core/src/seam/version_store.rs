@@ -249,9 +249,6 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     /// How many transactions are open.
     fn open_transactions(&self) -> usize;
 
-    /// How many slots are handed out.
-    fn open_slots(&self) -> usize;
-
     /// Walks everything and reports each fault.
     fn check(&self, fault: &mut dyn FnMut(String));
 }

@@ -8,17 +8,17 @@ use ese_core::{
 };
 use std::{ops::Bound, sync::Arc};
 
-fn engine() -> Arc<dyn Engine> {
+pub(crate) fn engine() -> Arc<dyn Engine> {
     let options =
         Options { background: Background::Manual, generation_bytes: 16 << 10, ..Options::default() };
     LocalEngine::start(options, Arc::new(MapBackend::default()), Arc::new(ManualClock::default())).unwrap()
 }
 
-fn session(engine: &Arc<dyn Engine>) -> Box<dyn Session> {
+pub(crate) fn session(engine: &Arc<dyn Engine>) -> Box<dyn Session> {
     engine.session(SessionOptions::default()).unwrap()
 }
 
-fn tree(engine: &Arc<dyn Engine>) -> TreeId {
+pub(crate) fn tree(engine: &Arc<dyn Engine>) -> TreeId {
     let mut s = session(engine);
     s.create_tree(engine.main_database(), "t").unwrap()
 }

@@ -1,0 +1,195 @@
+//! Commits through a log: a synchronous one is visible only once it is durable, a failed sync is final.
+
+use crate::{basics::session, map_backend::MapBackend};
+use ese_base::{AttachmentNo, Error, ErrorKind, Position, Result, clock::ManualClock, sync::Mutex};
+use ese_core::{
+    Backend, Background, Durability, Engine, LocalEngine, Log, LogPoint, Mode, Options, Put, Store,
+};
+use std::sync::{Arc, Weak};
+
+/// Frames in memory; a flush makes them durable unless it was told to fail.
+#[derive(Default)]
+struct TestLog {
+    state: Mutex<LogState>,
+}
+
+#[derive(Default)]
+struct LogState {
+    frames: Vec<(Position, usize)>,
+    durable: u64,
+    flushes: Vec<Position>,
+    fails: bool,
+    no_room: bool,
+    /// Looks at the engine while a flush is under way.
+    during_flush: Option<Box<dyn Fn() + Send>>,
+}
+
+impl Log for TestLog {
+    fn room(&self, _bytes: u64) -> Result<()> {
+        if self.state.lock().no_room {
+            Err(Error::new(ErrorKind::DiskFull, "no room for a segment"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn append(&self, at: Position, frame: Box<[u8]>) {
+        let mut state = self.state.lock();
+        assert!(
+            state.frames.last().is_none_or(|(last, _)| *last < at),
+            "frames come in the order of positions"
+        );
+        state.frames.push((at, frame.len()));
+    }
+
+    fn durable(&self) -> Position {
+        Position(self.state.lock().durable.max(1))
+    }
+
+    fn flush(&self, up_to: Position) -> Result<Position> {
+        let look = self.state.lock().during_flush.take();
+        if let Some(look) = look {
+            look();
+        }
+        let mut state = self.state.lock();
+        if state.fails {
+            return Err(Error::new(ErrorKind::DiskIo, "fdatasync failed"));
+        }
+        state.flushes.push(up_to);
+        state.durable = state.durable.max(up_to.0 + 1);
+        Ok(Position(state.durable))
+    }
+
+    fn replay(
+        &self,
+        from: Position,
+        _frame: &mut dyn FnMut(Position, &[u8]) -> Result<()>,
+    ) -> Result<LogPoint> {
+        Ok(LogPoint { log: 1, epoch: 1, at: from })
+    }
+
+    fn begin_epoch(&self, in_doubt_from: Position) -> Result<LogPoint> {
+        Ok(LogPoint { log: 1, epoch: 1, at: in_doubt_from })
+    }
+
+    fn recycle(&self, _below: Position) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct LoggedMap {
+    map: MapBackend,
+    log: Arc<TestLog>,
+}
+
+impl Backend for LoggedMap {
+    fn name(&self) -> &'static str {
+        "logged map"
+    }
+
+    fn log(&self) -> Option<Arc<dyn Log>> {
+        Some(Arc::clone(&self.log) as Arc<dyn Log>)
+    }
+
+    fn create(&self, database: &str) -> Result<Arc<dyn Store>> {
+        self.map.create(database)
+    }
+
+    fn attach(&self, database: &str) -> Result<Arc<dyn Store>> {
+        self.map.attach(database)
+    }
+
+    fn detach(&self, database: &str) -> Result<()> {
+        self.map.detach(database)
+    }
+}
+
+fn logged() -> (Arc<dyn Engine>, Arc<TestLog>) {
+    let log = Arc::new(TestLog::default());
+    let backend = LoggedMap { map: MapBackend::default(), log: Arc::clone(&log) };
+    let options = Options { background: Background::Manual, ..Options::default() };
+    (LocalEngine::start(options, Arc::new(backend), Arc::new(ManualClock::default())).unwrap(), log)
+}
+
+#[test]
+fn a_synchronous_commit_is_visible_only_when_it_is_durable() {
+    let (engine, log) = logged();
+    let mut s = session(&engine);
+    let t = s.create_tree(engine.main_database(), "t").unwrap();
+    s.put(t, b"k", b"old", Put::Upsert).unwrap();
+    let weak: Weak<dyn Engine> = Arc::downgrade(&engine);
+    let seen = Arc::new(Mutex::new(None));
+    let note = Arc::clone(&seen);
+    log.state.lock().during_flush = Some(Box::new(move || {
+        let engine = weak.upgrade().unwrap();
+        let mut other = session(&engine);
+        let at_flush = other.get(t, b"k").unwrap().map(|value| value.to_vec());
+        // A lazy commit overtakes the one that waits for its sync.
+        other.begin(Mode::ReadWrite).unwrap();
+        other.put(t, b"lazy", b"1", Put::Upsert).unwrap();
+        other.commit(Durability::Lazy).unwrap();
+        *note.lock() = Some((at_flush, other.get(t, b"lazy").unwrap().is_some()));
+    }));
+    s.put(t, b"k", b"new", Put::Upsert).unwrap();
+    assert_eq!(*seen.lock(), Some((Some(b"old".to_vec()), true)));
+    assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"new"[..]));
+    engine.merge().unwrap();
+    assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"new"[..]));
+    assert!(log.state.lock().frames.iter().all(|(_, bytes)| *bytes > 0));
+}
+
+#[test]
+fn locks_alone_are_not_logged_but_wait_for_what_they_read() {
+    let (engine, log) = logged();
+    let mut s = session(&engine);
+    let t = s.create_tree(engine.main_database(), "t").unwrap();
+    let frames = log.state.lock().frames.len();
+    s.begin(Mode::ReadWrite).unwrap();
+    s.lock(t, b"k", ese_core::LockMode::Read).unwrap();
+    assert_eq!(s.commit(Durability::Sync).unwrap(), None, "nothing to name");
+    let state = log.state.lock();
+    assert_eq!(state.frames.len(), frames);
+    assert!(
+        state.flushes.last().unwrap().0 > state.frames.last().unwrap().0.0,
+        "durable up to its own position"
+    );
+}
+
+#[test]
+fn a_full_log_rolls_back_before_anything_is_claimed() {
+    let (engine, log) = logged();
+    let mut s = session(&engine);
+    let t = s.create_tree(engine.main_database(), "t").unwrap();
+    let next = engine.stats().next_position;
+    log.state.lock().no_room = true;
+    s.begin(Mode::ReadWrite).unwrap();
+    s.put(t, b"k", b"v", Put::Upsert).unwrap();
+    assert_eq!(s.commit(Durability::Sync).unwrap_err().kind(), ErrorKind::DiskFull);
+    assert_eq!(s.level(), 0);
+    assert_eq!(engine.stats().next_position, next);
+    log.state.lock().no_room = false;
+    assert_eq!(s.get(t, b"k").unwrap(), None);
+    s.put(t, b"k", b"v", Put::Upsert).unwrap();
+    assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn a_failed_sync_is_final_and_reads_go_on() {
+    let (engine, log) = logged();
+    let mut s = session(&engine);
+    let t = s.create_tree(engine.main_database(), "t").unwrap();
+    s.put(t, b"k", b"old", Put::Upsert).unwrap();
+    let mut reader = session(&engine);
+    reader.begin(Mode::ReadOnly).unwrap();
+    log.state.lock().fails = true;
+    assert_eq!(s.put(t, b"k", b"new", Put::Upsert).unwrap_err().kind(), ErrorKind::DiskIo);
+    log.state.lock().fails = false;
+    assert_eq!(s.put(t, b"k", b"new", Put::Upsert).unwrap_err().kind(), ErrorKind::InstanceUnavailable);
+    assert_eq!(s.begin(Mode::ReadWrite).unwrap_err().kind(), ErrorKind::InstanceUnavailable);
+    assert_eq!(engine.merge().unwrap_err().kind(), ErrorKind::InstanceUnavailable);
+    assert_eq!(reader.get(t, b"k").unwrap().as_deref(), Some(&b"old"[..]));
+    assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"old"[..]), "what was not durable is not visible");
+    reader.rollback_to(0).unwrap();
+    assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::InstanceUnavailable);
+    assert_eq!(s.find_tree(AttachmentNo(1), "t").unwrap_err().kind(), ErrorKind::NotInitialized);
+}
