@@ -1,0 +1,94 @@
+//! What a tree may be read through and written through.
+//!
+//! Both traits are sealed: the engine decides what a consistent read or a write is.
+
+use crate::{Session, Snapshot, Transaction};
+use ese_base::Result;
+
+/// What reads go through: a [`Snapshot`], a [`Transaction`], or a [`Session`] outside a transaction, where each call sees
+/// the newest committed state of its own moment.
+pub trait Read: sealed::Source {}
+
+/// What writes go through: a [`Transaction`], or a [`Session`] outside a transaction, where each statement is a
+/// transaction of its own with the session's durability.
+pub trait Write: Read + sealed::Sink {}
+
+pub(crate) mod sealed {
+    use super::{Result, Snapshot};
+
+    pub trait Source {
+        fn snapshot(&self) -> &Snapshot;
+    }
+
+    pub trait Sink {
+        /// The session at the level of the caller: levels that a leaked guard left open above it are rolled back.
+        fn sink(&mut self) -> Result<&mut Snapshot>;
+    }
+}
+
+use sealed::{Sink, Source};
+
+impl Source for Snapshot {
+    #[inline]
+    fn snapshot(&self) -> &Snapshot {
+        self
+    }
+}
+
+impl Source for Transaction<'_> {
+    #[inline]
+    fn snapshot(&self) -> &Snapshot {
+        self
+    }
+}
+
+impl Sink for Transaction<'_> {
+    #[inline]
+    fn sink(&mut self) -> Result<&mut Snapshot> {
+        self.at_own_level()
+    }
+}
+
+impl Source for Session {
+    #[inline]
+    fn snapshot(&self) -> &Snapshot {
+        self.outside()
+    }
+}
+
+impl Sink for Session {
+    #[inline]
+    fn sink(&mut self) -> Result<&mut Snapshot> {
+        self.outside_mut()
+    }
+}
+
+impl<T: Source + ?Sized> Source for &T {
+    #[inline]
+    fn snapshot(&self) -> &Snapshot {
+        (**self).snapshot()
+    }
+}
+
+impl<T: Source + ?Sized> Source for &mut T {
+    #[inline]
+    fn snapshot(&self) -> &Snapshot {
+        (**self).snapshot()
+    }
+}
+
+impl<T: Sink + ?Sized> Sink for &mut T {
+    #[inline]
+    fn sink(&mut self) -> Result<&mut Snapshot> {
+        (**self).sink()
+    }
+}
+
+impl Read for Snapshot {}
+impl Read for Transaction<'_> {}
+impl Read for Session {}
+impl<T: Read + ?Sized> Read for &T {}
+impl<T: Read + ?Sized> Read for &mut T {}
+impl Write for Transaction<'_> {}
+impl Write for Session {}
+impl<T: Write + ?Sized> Write for &mut T {}

@@ -1,0 +1,209 @@
+//! The settings of an instance on their way to it.
+//!
+//! Settings are data, components are objects: everything but the backend and the clock ends up in the engine's plain
+//! [`Options`], which are validated when the instance is made.
+
+use crate::{Instance, machine};
+use ese_base::{
+    Error, ErrorKind, Result,
+    clock::{Clock, SystemClock},
+    limits,
+};
+use ese_core::{Backend, Background, Durability, LocalEngine, Options};
+use ese_mem::MemoryBackend;
+use std::{sync::Arc, time::Duration};
+
+/// The largest version store that is taken without being asked for.
+const VERSION_STORE_DEFAULT_MAX_BYTES: u64 = 1 << 30;
+/// The smallest version store the engine takes.
+const VERSION_STORE_MIN_BYTES: u64 = 1 << 20;
+
+/// Makes an [`Instance`] with other settings than the defaults, from [`Instance::builder`].
+///
+/// Nothing is checked before [`Builder::in_memory`] or [`Builder::backend`]; a setting out of its bounds fails there
+/// with `InvalidSettings`, naming the setting, its value and its bounds.
+///
+/// ```
+/// # fn main() -> ese::Result<()> {
+/// use ese::{Durability, ErrorKind, Instance};
+/// let db = Instance::builder().page_size(8192).version_store_bytes(64 << 20).durability(Durability::Lazy).in_memory()?;
+/// db.close()?;
+/// let error = Instance::builder().page_size(5000).in_memory().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidSettings);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `in_memory` or `backend` is called"]
+pub struct Builder {
+    options: Options,
+    version_store_bytes: Option<u64>,
+    generation_bytes: Option<u64>,
+    page_size_bytes: usize,
+    durability: Durability,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Builder {
+        Builder {
+            options: Options::default(),
+            version_store_bytes: None,
+            generation_bytes: None,
+            page_size_bytes: limits::PAGE_SIZE_DEFAULT_BYTES,
+            durability: Durability::default(),
+            clock: None,
+        }
+    }
+
+    /// The page size of databases made by [`Builder::in_memory`], in bytes: a power of two, 4,096 (the default) to
+    /// 32,768. Keys may have 1,000 bytes at 4 KiB pages and 2,000 from 8 KiB. A backend given to
+    /// [`Builder::backend`] brings its own.
+    pub fn page_size(mut self, bytes: usize) -> Builder {
+        self.page_size_bytes = bytes;
+        self
+    }
+
+    /// Bytes that versions younger than the base, write sets and the conflict window may take, at least 1 MiB. What
+    /// only old readers hold has a second bound of this size; one value may take a quarter of it. Default: a quarter of
+    /// the machine's memory, at most 1 GiB (and 1 GiB where the machine does not tell its memory).
+    pub fn version_store_bytes(mut self, bytes: u64) -> Builder {
+        self.version_store_bytes = Some(bytes);
+        self
+    }
+
+    /// A generation of versions is sealed at this size and merged from then on: 16 KiB to the version store's size.
+    /// Default: 64 MiB, at most a quarter of the version store.
+    pub fn generation_bytes(mut self, bytes: u64) -> Builder {
+        self.generation_bytes = Some(bytes);
+        self
+    }
+
+    /// How many sessions may be open at a time, 1 to 30,000; default 1,024. The closures of an instance use sessions,
+    /// too: as many as run at a time; those are kept for the next closure and given up when a session is asked for.
+    pub fn sessions_max(mut self, sessions: u32) -> Builder {
+        self.options.sessions_max = sessions;
+        self
+    }
+
+    /// How many levels a transaction may have, itself counted, at least 1. Default: as many as memory holds.
+    pub fn levels_max(mut self, levels: u32) -> Builder {
+        self.options.levels_max = Some(levels);
+        self
+    }
+
+    /// The durability of commits that do not name one; default [`Durability::Sync`].
+    pub fn durability(mut self, durability: Durability) -> Builder {
+        self.durability = durability;
+        self
+    }
+
+    /// Who does the background work; default [`Background::Threads`]. With [`Background::Manual`] nothing happens
+    /// behind the program's back: it calls [`Instance::step`] or [`Instance::merge`].
+    pub fn background(mut self, background: Background) -> Builder {
+        self.options.background = background;
+        self
+    }
+
+    /// A merge begins when this many changed rows wait for it, at least 1; default 100,000.
+    pub fn merge_rows(mut self, rows: u64) -> Builder {
+        self.options.merge_rows = rows;
+        self
+    }
+
+    /// A merge begins when the oldest commit that waits for it is this old; default 5 s.
+    pub fn merge_age(mut self, age: Duration) -> Builder {
+        self.options.merge_age = age;
+        self
+    }
+
+    /// A merge begins when nothing was committed for this long; default 200 ms.
+    pub fn merge_idle(mut self, idle: Duration) -> Builder {
+        self.options.merge_idle = idle;
+        self
+    }
+
+    /// How long [`Instance::detach_database`] waits for transactions that still read the database; default 5 s.
+    pub fn detach_wait(mut self, wait: Duration) -> Builder {
+        self.options.detach_wait = wait;
+        self
+    }
+
+    /// The clock that ages and intervals are measured by; default: the machine's. Tests give a
+    /// [`ManualClock`](crate::clock::ManualClock).
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Builder {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Makes an instance in memory: the same engine as on disk, nothing outlives it.
+    ///
+    /// # Errors
+    /// `InvalidSettings`; `OutOfMemory`.
+    pub fn in_memory(self) -> Result<Instance> {
+        let page = self.page_size_bytes;
+        let (least, most) = (limits::PAGE_SIZE_MIN_BYTES, limits::PAGE_SIZE_MAX_BYTES);
+        if !page.is_power_of_two() || page < least || page > most {
+            return Err(Error::new(
+                ErrorKind::InvalidSettings,
+                format!("page_size is {page}, must be a power of two from {least} to {most}"),
+            ));
+        }
+        self.backend(Arc::new(MemoryBackend::new(page)?))
+    }
+
+    /// Makes an instance on `backend`, which is told nothing of the page size set here.
+    ///
+    /// # Errors
+    /// `InvalidSettings`; what the backend reports.
+    pub fn backend(self, backend: Arc<dyn Backend>) -> Result<Instance> {
+        let durability = self.durability;
+        let clock = match &self.clock {
+            Some(clock) => Arc::clone(clock),
+            None => Arc::new(SystemClock::new()),
+        };
+        let engine = LocalEngine::start(self.options(machine::memory_bytes()), backend, clock)?;
+        Ok(Instance::new(engine, durability))
+    }
+
+    /// The engine's options on a machine of so much memory. [`Options::validate`] judges them when the engine starts.
+    fn options(self, memory_bytes: Option<u64>) -> Options {
+        let version_store_bytes = self.version_store_bytes.unwrap_or_else(|| {
+            let share = memory_bytes.map_or(VERSION_STORE_DEFAULT_MAX_BYTES, |bytes| bytes / 4);
+            share.clamp(VERSION_STORE_MIN_BYTES, VERSION_STORE_DEFAULT_MAX_BYTES)
+        });
+        let generation_bytes =
+            self.generation_bytes.unwrap_or(self.options.generation_bytes.min(version_store_bytes / 4));
+        Options { version_store_bytes, generation_bytes, ..self.options }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_store_is_a_quarter_of_the_memory_within_bounds() {
+        let chosen = |memory| Builder::new().options(memory).version_store_bytes;
+        assert_eq!(chosen(None), 1 << 30);
+        assert_eq!(chosen(Some(1 << 40)), 1 << 30);
+        assert_eq!(chosen(Some(2 << 30)), 512 << 20);
+        assert_eq!(chosen(Some(1 << 20)), 1 << 20);
+        assert_eq!(Builder::new().version_store_bytes(5 << 20).options(None).version_store_bytes, 5 << 20);
+    }
+
+    #[test]
+    fn every_default_is_valid_on_every_machine() {
+        for memory in [None, Some(0), Some(1 << 20), Some(64 << 20), Some(1 << 50)] {
+            assert!(Builder::new().options(memory).validate().is_ok(), "{memory:?}");
+        }
+        assert!(Builder::new().version_store_bytes(1 << 20).options(None).validate().is_ok());
+    }
+
+    #[test]
+    fn generation_default_follows_the_version_store() {
+        assert_eq!(Builder::new().options(None).generation_bytes, 64 << 20);
+        assert_eq!(Builder::new().version_store_bytes(8 << 20).options(None).generation_bytes, 2 << 20);
+        assert_eq!(Builder::new().generation_bytes(1 << 20).options(None).generation_bytes, 1 << 20);
+    }
+}

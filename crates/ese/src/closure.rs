@@ -1,0 +1,185 @@
+//! Transactions as closures: begin, run, commit; again when another transaction was in the way.
+//!
+//! A closure runs on a session of the instance's pool. Whether it runs again is decided by what its *transaction* met,
+//! not by the error it returned: a closure may wrap or replace errors as it likes.
+
+use crate::{Instance, Snapshot, Transaction, retry::Retry};
+use ese_base::{Error, ErrorKind, Result};
+use ese_core::{Durability, Mode};
+
+impl Instance {
+    /// Runs `read` on a snapshot taken now.
+    ///
+    /// ```
+    /// # fn main() -> ese::Result<()> {
+    /// let db = ese::Instance::in_memory()?;
+    /// let stock = db.tree("stock")?;
+    /// let apples = db.read(|s| Ok(stock.get(s, "apple")?.map(|value| value.to_vec())))?;
+    /// assert_eq!(apples, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A row cannot leave the closure without being copied (error E0521):
+    /// ```compile_fail,E0521
+    /// # fn main() -> ese::Result<()> {
+    /// # let db = ese::Instance::in_memory()?;
+    /// # let stock = db.tree("stock")?;
+    /// let mut kept = None;
+    /// db.read(|s| {
+    ///     kept = stock.get(s, "apple")?;
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `read` returns; `NotInitialized`, `TermInProgress`; `OutOfSessions` when as many closures and sessions are
+    /// running as the instance may have.
+    #[inline]
+    pub fn read<R>(&self, read: impl FnOnce(&Snapshot) -> Result<R>) -> Result<R> {
+        self.try_read(read)
+    }
+
+    /// As [`Instance::read`], for closures with an error type of their own.
+    ///
+    /// # Errors
+    /// As [`Instance::read`].
+    #[inline]
+    pub fn try_read<R, E: From<Error>>(&self, read: impl FnOnce(&Snapshot) -> Result<R, E>) -> Result<R, E> {
+        self.with_session(|session| {
+            let tx = Transaction::begin(session, Mode::ReadOnly)?;
+            read(&tx)
+        })
+    }
+
+    /// The closure may run again.
+    ///
+    /// Runs `write` in a transaction and commits it with the instance's durability. If `write` returns an error, the
+    /// transaction is rolled back; if it had met a conflict with another transaction (whatever the error is), and that
+    /// was not inside a savepoint that was rolled back, it runs again with a new snapshot: ten tries, with random pauses
+    /// between them that grow from 50 µs to 20 ms. A re-run behind a transaction that was already committing waits for
+    /// that one instead and does not count. A panic in the closure rolls back and goes on unwinding.
+    ///
+    /// ```
+    /// # fn main() -> ese::Result<()> {
+    /// let db = ese::Instance::in_memory()?;
+    /// let stock = db.tree("stock")?;
+    /// db.write(|tx| {
+    ///     stock.put(tx, "apple", "3")?;
+    ///     stock.insert(tx, "pear", "1")
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `write` returns, when there was no conflict; `WriteConflict` with [`Error::attempts`] after the last try;
+    /// what [`Transaction::commit`] reports; `OutOfSessions`, `NotInitialized`, `TermInProgress`, `InstanceUnavailable`.
+    pub fn write<R>(&self, write: impl FnMut(&mut Transaction<'_>) -> Result<R>) -> Result<R> {
+        self.write_with(self.durability(), write)
+    }
+
+    /// The closure may run again.
+    ///
+    /// As [`Instance::write`], with the durability of the commit. (The guards of a [`Session`](crate::Session) return
+    /// the name of a lazy commit; see [`Transaction::commit_with`].)
+    ///
+    /// # Errors
+    /// As [`Instance::write`].
+    pub fn write_with<R>(
+        &self,
+        durability: Durability,
+        write: impl FnMut(&mut Transaction<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.run_again(durability, write, |last, attempts| {
+            if last.kind() == ErrorKind::WriteConflict {
+                last.after_attempts(attempts)
+            } else {
+                exhausted(attempts).caused_by(last)
+            }
+        })
+    }
+
+    /// The closure may run again.
+    ///
+    /// As [`Instance::write`], for closures with an error type of their own.
+    ///
+    /// ```
+    /// # #[derive(Debug)] enum Refused { Empty, Storage(ese::Error) }
+    /// impl From<ese::Error> for Refused {
+    ///     fn from(error: ese::Error) -> Self { Refused::Storage(error) }
+    /// }
+    /// # fn main() -> Result<(), Refused> {
+    /// # let db = ese::Instance::in_memory()?;
+    /// # let stock = db.tree("stock")?;
+    /// let refused = db.try_write(|tx| {
+    ///     if !stock.delete(tx, "apple")? { return Err(Refused::Empty); }
+    ///     Ok(())
+    /// });
+    /// assert!(matches!(refused, Err(Refused::Empty)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Instance::write`].
+    pub fn try_write<R, E: From<Error>>(
+        &self,
+        write: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.try_write_with(self.durability(), write)
+    }
+
+    /// The closure may run again.
+    ///
+    /// As [`Instance::try_write`], with the durability of the commit.
+    ///
+    /// # Errors
+    /// As [`Instance::write`].
+    pub fn try_write_with<R, E: From<Error>>(
+        &self,
+        durability: Durability,
+        write: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.run_again(durability, write, |_, attempts| exhausted(attempts).into())
+    }
+
+    fn run_again<R, E: From<Error>>(
+        &self,
+        durability: Durability,
+        mut write: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
+        give_up: impl FnOnce(E, u32) -> E,
+    ) -> Result<R, E> {
+        self.with_session(|session| {
+            let mut retry = Retry::default();
+            loop {
+                let mut tx = Transaction::begin(session, Mode::ReadWrite)?;
+                let error = match write(&mut tx) {
+                    Ok(done) => {
+                        tx.commit_with(durability)?;
+                        return Ok(done);
+                    }
+                    Err(error) => error,
+                };
+                let conflict = tx.has_conflict();
+                tx.rollback()?;
+                if !conflict {
+                    return Err(error);
+                }
+                if !retry.again(session) {
+                    return Err(give_up(error, retry.attempts()));
+                }
+            }
+        })
+    }
+}
+
+/// A closure met a conflict every time it ran.
+#[cold]
+fn exhausted(attempts: u32) -> Error {
+    Error::new(ErrorKind::WriteConflict, "the closure met another transaction every time it ran")
+        .concurrent()
+        .after_attempts(attempts)
+}

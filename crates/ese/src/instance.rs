@@ -1,0 +1,277 @@
+//! An instance: one engine, its databases, and the way to sessions and closures.
+
+use crate::{
+    Builder, Database, Session, Snapshot, Transaction, Tree, TypedTree, key::KeyType, pool::Pool,
+    retry::Retry, typed::ValueType,
+};
+use ese_base::{AttachmentNo, CommitId, Error, ErrorKind, Result};
+use ese_core::{Durability, Engine, Mode, SessionOptions, Stats, Step};
+use std::{fmt, sync::Arc};
+
+/// A running storage engine. Clones are the same instance; any thread may use any of them.
+///
+/// ```
+/// # fn main() -> ese::Result<()> {
+/// let db = ese::Instance::in_memory()?;
+/// let stock = db.tree("stock")?;
+/// db.write(|tx| stock.put(tx, "apple", "3"))?;
+/// db.close()
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Instance {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Arc<dyn Engine>,
+    number: u64,
+    durability: Durability,
+    pool: Pool,
+}
+
+impl Instance {
+    /// An instance in memory with the default settings; nothing outlives it.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn in_memory() -> Result<Instance> {
+        Instance::builder().in_memory()
+    }
+
+    /// An instance with settings of one's own.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// An instance on an engine made elsewhere, which it closes when it is closed.
+    #[must_use]
+    pub fn from_engine(engine: Arc<dyn Engine>) -> Instance {
+        Instance::new(engine, Durability::default())
+    }
+
+    pub(crate) fn new(engine: Arc<dyn Engine>, durability: Durability) -> Instance {
+        let number = engine.number();
+        Instance { shared: Arc::new(Shared { engine, number, durability, pool: Pool::new() }) }
+    }
+
+    /// The tree of that name in the main database; created in a transaction of its own if there is none. The handle is
+    /// plain data: keep it, copy it, send it to other threads.
+    ///
+    /// A transaction that has created the tree and not committed yet is waited for, in vain if it does not end: then
+    /// this fails with `WriteConflict`. To find or create a tree *inside* a transaction there are
+    /// [`Snapshot::tree`] and [`Transaction::schema`].
+    ///
+    /// # Errors
+    /// `InvalidName`; `WriteConflict` as told; `NotInitialized`, `TermInProgress`, `InstanceUnavailable`.
+    pub fn tree(&self, name: &str) -> Result<Tree> {
+        self.tree_of(self.shared.engine.main_database(), name)
+    }
+
+    /// The tree of that name in the main database, with typed keys and values; see [`Instance::tree`].
+    ///
+    /// # Errors
+    /// As [`Instance::tree`].
+    pub fn typed_tree<K: KeyType, V: ValueType>(&self, name: &str) -> Result<TypedTree<K, V>> {
+        Ok(self.tree(name)?.typed())
+    }
+
+    /// Begins a session with the instance's durability.
+    ///
+    /// # Errors
+    /// `OutOfSessions` beyond [`Builder::sessions_max`]; `NotInitialized`, `TermInProgress`.
+    pub fn session(&self) -> Result<Session> {
+        self.session_with(SessionOptions { name: String::new(), durability: self.shared.durability })
+    }
+
+    /// Begins a session with a name and a durability of its own.
+    ///
+    /// # Errors
+    /// As [`Instance::session`].
+    pub fn session_with(&self, options: SessionOptions) -> Result<Session> {
+        Ok(Session::new(self.shared.pool.session(&*self.shared.engine, options)?, self.clone()))
+    }
+
+    /// The database that every instance has.
+    #[must_use]
+    pub fn main_database(&self) -> Database<'_> {
+        Database::new(self, self.shared.engine.main_database())
+    }
+
+    /// Makes a database and attaches it.
+    ///
+    /// # Errors
+    /// `DatabaseDuplicate`, `TooManyAttachedDatabases`, `InvalidName`; what the backend reports.
+    pub fn create_database(&self, name: &str) -> Result<Database<'_>> {
+        Ok(Database::new(self, self.shared.engine.create_database(name)?))
+    }
+
+    /// Attaches a database that exists. Handles of an earlier attachment stay dead.
+    ///
+    /// # Errors
+    /// `DatabaseNotFound`, `DatabaseAttached`, `TooManyAttachedDatabases`; what the backend reports.
+    pub fn attach_database(&self, name: &str) -> Result<Database<'_>> {
+        Ok(Database::new(self, self.shared.engine.attach_database(name)?))
+    }
+
+    /// Detaches a database when everything committed in it is merged. Its handles are dead from then on. A database in
+    /// memory is kept by its name until the instance is closed.
+    ///
+    /// # Errors
+    /// `DatabaseNotFound`; `DatabaseInUse`, naming the transaction that uses it: it is attached as before.
+    /// `InvalidParameter` for the main database.
+    pub fn detach_database(&self, name: &str) -> Result<()> {
+        match self.attachment(name) {
+            Some(attachment) => self.shared.engine.detach_database(attachment),
+            None => Err(Error::new(ErrorKind::DatabaseNotFound, format!("{name:?} is not attached"))),
+        }
+    }
+
+    /// The attached database of that name.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<Database<'_>> {
+        self.attachment(name).map(|attachment| Database::new(self, attachment))
+    }
+
+    /// The names of the attached databases, in the order of their attachment.
+    #[must_use]
+    pub fn database_names(&self) -> Vec<String> {
+        let mut databases = self.shared.engine.databases();
+        databases.sort();
+        databases.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Returns when the commit is durable, and makes it so if need be. `None` (a commit with nothing to log) and
+    /// commits of an instance in memory are at once.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a commit of another log or epoch; `InstanceUnavailable`.
+    pub fn wait_durable(&self, commit: impl Into<Option<CommitId>>) -> Result<()> {
+        match commit.into() {
+            Some(commit) => self.shared.engine.wait_durable(commit),
+            None => Ok(()),
+        }
+    }
+
+    /// Merges everything committed before the call into the base and returns when that is done.
+    ///
+    /// # Errors
+    /// `DiskFull`, `InstanceUnavailable`, `NotInitialized`.
+    pub fn merge(&self) -> Result<()> {
+        self.shared.engine.merge()
+    }
+
+    /// Asks for a merge without waiting for it.
+    pub fn request_merge(&self) {
+        self.shared.engine.request_merge();
+    }
+
+    /// Takes one bounded step of background work, for [`Background::Manual`](crate::Background::Manual).
+    ///
+    /// # Errors
+    /// As [`Instance::merge`].
+    pub fn step(&self) -> Result<Step> {
+        self.shared.engine.step()
+    }
+
+    /// Figures about the instance, read without stopping anything.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.engine.stats()
+    }
+
+    /// Walks everything stored and tells each fault in a sentence; an empty list: all is well.
+    ///
+    /// # Errors
+    /// What keeps the walk itself from going on.
+    pub fn check(&self) -> Result<Vec<String>> {
+        self.shared.engine.check()
+    }
+
+    /// Closes the instance, for all its clones: merges what is committed and ends the background work. Sessions that
+    /// still exist fail from then on. Dropping the last clone closes, too, but has nobody to report an error to.
+    /// Closing twice is fine.
+    ///
+    /// # Errors
+    /// `TooManyActiveUsers`, naming an open transaction: nothing was closed.
+    pub fn close(&self) -> Result<()> {
+        self.shared.engine.close()?;
+        self.shared.pool.clear();
+        Ok(())
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.shared.number
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.shared.durability
+    }
+
+    /// Runs `work` with a session of the pool.
+    #[inline]
+    pub(crate) fn with_session<R, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&mut Snapshot) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.shared.pool.run(&*self.shared.engine, self.shared.durability, work)
+    }
+
+    /// Finds or creates a tree: looks, creates, and looks again when somebody else was faster.
+    pub(crate) fn tree_of(&self, database: AttachmentNo, name: &str) -> Result<Tree> {
+        self.with_session(|session| {
+            let mut retry = Retry::default();
+            loop {
+                if let Some(tree) = session.find_tree(database, name)? {
+                    return Ok(tree);
+                }
+                let error = match create_tree(session, database, name) {
+                    Ok(tree) => return Ok(tree),
+                    Err(error) => error,
+                };
+                if !matches!(error.kind(), ErrorKind::TreeDuplicate | ErrorKind::WriteConflict) {
+                    return Err(error);
+                }
+                if !retry.again(session) {
+                    return Err(Error::new(
+                        ErrorKind::WriteConflict,
+                        "another transaction is creating the tree",
+                    )
+                    .on_tree(name)
+                    .concurrent()
+                    .after_attempts(retry.attempts())
+                    .caused_by(error));
+                }
+            }
+        })
+    }
+
+    fn attachment(&self, name: &str) -> Option<AttachmentNo> {
+        let databases = self.shared.engine.databases();
+        databases.into_iter().find(|(_, known)| known == name).map(|(attachment, _)| attachment)
+    }
+}
+
+/// Creates a tree in a transaction of its own.
+fn create_tree(session: &mut Snapshot, database: AttachmentNo, name: &str) -> Result<Tree> {
+    let durability = session.durability();
+    let instance = session.instance_number();
+    let mut tx = Transaction::begin(session, Mode::ReadWrite)?;
+    let id = tx.at_own_level()?.core_mut().create_tree(database, name)?;
+    tx.commit_with(durability)?;
+    Ok(Tree::new(instance, id))
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Sessions own a clone of the instance, so the only ones left wait in the pool.
+        self.pool.clear();
+        let _ = self.engine.close();
+    }
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance").field("number", &self.shared.number).finish_non_exhaustive()
+    }
+}
