@@ -25,6 +25,7 @@ mod gate;
 mod generation;
 mod index;
 mod latch;
+mod own;
 mod recency;
 mod slot;
 mod store;
@@ -34,9 +35,8 @@ mod visibility;
 mod walk;
 mod window;
 
-pub use chain::Mark;
 pub(crate) use store::Overlay;
 pub(crate) use store::{Limits, read_counter};
 pub(crate) use view::{Database, Databases};
+pub(crate) use visibility::encode_delta;
 pub use visibility::{Data, Deltas, Found};
-pub(crate) use visibility::{decode_delta, encode_delta};

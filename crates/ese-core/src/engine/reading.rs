@@ -7,10 +7,9 @@ use super::{
     directory,
     scan::{MergedScan, Side},
     trees::{Known, TreeCache},
-    write_set::{Own, WriteSet},
 };
 use crate::{
-    overlay::{Data, Deltas},
+    overlay::{Data, Deltas, Found},
     seam::{
         transaction::{CursorPos, KeyRange, Move, Scan, Side as CursorSide},
         version_store::{Direction, From, Row, VersionStore},
@@ -27,8 +26,6 @@ use std::{
 pub(super) struct Reading<'a, V: VersionStore> {
     pub(super) core: &'a Core<V>,
     pub(super) slot: &'a V::Slot,
-    /// The transaction's own writes; `None` where there can be none.
-    pub(super) own: Option<&'a WriteSet>,
     pub(super) trees: &'a RefCell<TreeCache<V>>,
 }
 
@@ -112,17 +109,18 @@ impl<'a, V: VersionStore> Reading<'a, V> {
     pub(super) fn get_in(&self, id: TreeId, tree: &V::Tree, key: &[u8]) -> Result<Option<Value<'a>>> {
         let versions = &self.core.versions;
         let row = Row { tree, key, hash: versions.hash(id, key) };
-        let own = self.own.map(|own| own.find(id, key, row.hash)).unwrap_or_default();
+        let own = versions.find_own(self.slot, &row);
         self.combine(id, &row, own)
     }
 
     #[inline]
-    fn combine(&self, id: TreeId, row: &Row<'_, V::Tree>, own: Own<'a>) -> Result<Option<Value<'a>>> {
-        if let Some(data) = own.data {
-            return Ok(data.map(|value| with_deltas(Value::Borrowed(value), &own.deltas, &Deltas::default())));
-        }
-        let found = self.core.versions.find(self.slot, row);
-        let value = match found.data {
+    fn combine(&self, id: TreeId, row: &Row<'_, V::Tree>, own: Found<'a>) -> Result<Option<Value<'a>>> {
+        let found = match own.data {
+            Data::Nothing => self.core.versions.find(self.slot, row),
+            Data::Put(_) | Data::Deleted => Found::default(),
+        };
+        let data = if own.data == Data::Nothing { found.data } else { own.data };
+        let value = match data {
             Data::Put(value) => Some(Value::Borrowed(value)),
             Data::Deleted => None,
             Data::Nothing => self.base(id)?.get(id.number, row.key)?,
@@ -161,8 +159,8 @@ impl<'a, V: VersionStore> Reading<'a, V> {
             (smallvec::SmallVec::<[&[u8]; 32]>::new(), smallvec::SmallVec::<[usize; 32]>::new());
         for (place, key) in keys.iter().enumerate() {
             let row = Row { tree: &known.tree, key, hash: versions.hash(id, key) };
-            let own = self.own.map(|own| own.find(id, key, row.hash)).unwrap_or_default();
-            if own.data.is_none() && own.deltas.is_empty() {
+            let own = versions.find_own(self.slot, &row);
+            if own.data == Data::Nothing && own.deltas.is_empty() {
                 let found = versions.find(self.slot, &row);
                 if found.data == Data::Nothing && found.deltas.is_empty() {
                     rest.push(key);
@@ -185,10 +183,12 @@ impl<'a, V: VersionStore> Reading<'a, V> {
 
     /// The rows of a range; those of a tree that nobody touched come straight from the base.
     pub(super) fn scan(&self, id: TreeId, range: KeyRange<'_>) -> Result<Box<dyn Scan<'a> + 'a>> {
+        let versions = &self.core.versions;
         let touched = self.with_tree(id, |tree| {
-            self.core.versions.walk(self.slot, tree, Direction::Forward, From::End).is_some()
+            versions.written(self.slot).versions > 0
+                || versions.walk(self.slot, tree, Direction::Forward, From::End).is_some()
         })?;
-        if !touched && self.own.is_none_or(WriteSet::is_empty) {
+        if !touched {
             return self.base(id)?.scan(id.number, range);
         }
         Ok(Box::new(MergedScan::new(*self, id, range)))

@@ -8,10 +8,7 @@
 //! - Keys come strictly ascending from the front and descending from the back, each once.
 //! - After an error every further call returns an error.
 
-use super::{
-    reading::{Reading, with_deltas},
-    write_set::{Own, OwnRows},
-};
+use super::reading::{Reading, with_deltas};
 use crate::{
     overlay::{Data, Deltas, Found},
     seam::{
@@ -119,8 +116,8 @@ pub(super) struct Side<'s, V: VersionStore> {
     direction: Direction,
     walk: Option<V::Walk<'s>>,
     version: Option<(&'s [u8], Found<'s>)>,
-    own_rows: Option<OwnRows<'s>>,
-    own: Option<(&'s [u8], Own<'s>)>,
+    own_walk: Option<V::OwnWalk<'s>>,
+    own: Option<(&'s [u8], Found<'s>)>,
     base: Box<dyn Scan<'s> + 's>,
     base_key: Vec<u8>,
     base_value: Option<Value<'s>>,
@@ -146,12 +143,11 @@ impl<'s, V: VersionStore> Side<'s, V> {
             Bound::Included(key) => From::At(key),
             Bound::Excluded(key) => From::Behind(key),
         };
-        let own_rows = reading.own.filter(|own| !own.is_empty()).map(|own| own.range(id, range.0, range.1));
         let mut side = Side {
             direction,
             walk: reading.core.versions.walk(reading.slot, tree, direction, from),
             version: None,
-            own_rows,
+            own_walk: reading.core.versions.walk_own(reading.slot, tree, direction, from),
             own: None,
             base: reading.base(id)?.scan(id.number, range)?,
             base_key: Vec::new(),
@@ -170,7 +166,7 @@ impl<'s, V: VersionStore> Side<'s, V> {
     }
 
     fn step_own(&mut self) {
-        self.own = self.own_rows.as_mut().and_then(|rows| rows.next(self.direction));
+        self.own = self.own_walk.as_mut().and_then(Walk::next);
     }
 
     fn step_base(&mut self) -> Result<()> {
@@ -210,8 +206,10 @@ impl<'s, V: VersionStore> Side<'s, V> {
     fn next(&mut self, range: KeyRange<'_>) -> Result<Option<Value<'s>>> {
         loop {
             if self.version.as_ref().is_some_and(|(key, _)| !self.is_within(key, range)) {
-                self.version = None;
-                self.walk = None;
+                (self.version, self.walk) = (None, None);
+            }
+            if self.own.as_ref().is_some_and(|(key, _)| !self.is_within(key, range)) {
+                (self.own, self.own_walk) = (None, None);
             }
             let mut nearest: Option<&[u8]> = self.base_value.as_ref().map(|_| self.base_key.as_slice());
             if let Some((key, _)) = &self.version
@@ -239,7 +237,7 @@ impl<'s, V: VersionStore> Side<'s, V> {
 
     /// Takes the row at `self.key` out of every source that has it, and joins what they say.
     fn take_row(&mut self) -> Result<Option<Value<'s>>> {
-        let mut own = Own::default();
+        let mut own = Found::default();
         if self.own.as_ref().is_some_and(|(key, _)| *key == self.key) {
             own = self.own.take().map(|(_, own)| own).unwrap_or_default();
             self.step_own();
@@ -254,8 +252,8 @@ impl<'s, V: VersionStore> Side<'s, V> {
             base = self.base_value.take();
             self.step_base()?;
         }
-        if let Some(data) = own.data {
-            return Ok(data.map(|value| with_deltas(Value::Borrowed(value), &own.deltas, &Deltas::default())));
+        if own.data != Data::Nothing {
+            found = Found { data: own.data, deltas: Deltas::default() };
         }
         let value = match found.data {
             Data::Put(value) => Some(Value::Borrowed(value)),

@@ -7,10 +7,10 @@
 
 use super::{
     core::{Attachment, Core},
+    frame::Frame,
     instance::Running,
     reading::Reading,
     trees::TreeCache,
-    write_set::{Place, WriteSet},
 };
 use crate::{
     seam::{
@@ -38,8 +38,7 @@ pub(super) struct LocalSession<V: VersionStore> {
     /// For reads outside a transaction; made when the first comes.
     statement: RefCell<Option<V::Slot>>,
     pub(super) trees: RefCell<TreeCache<V>>,
-    pub(super) writes: WriteSet,
-    /// Bytes of the write set that the budget knows of.
+    /// Bytes of the list of writes that the budget knows of.
     accounted: u64,
     pub(super) txn: Option<Txn<V>>,
     /// Whom the last conflict was with.
@@ -51,8 +50,6 @@ pub(super) struct Txn<V: VersionStore> {
     pub(super) mode: Mode,
     pub(super) snapshot: CommitTs,
     levels: SmallVec<[Level; 4]>,
-    /// Made with the first write.
-    pub(super) state: Option<Arc<TxnState>>,
     /// Trees it wrote in, which its slot names.
     pub(super) used: SmallVec<[TreeId; 4]>,
     /// Databases whose directory it changed.
@@ -62,7 +59,8 @@ pub(super) struct Txn<V: VersionStore> {
 
 /// What rolling back a level restores.
 struct Level {
-    place: Place,
+    /// Versions written before it.
+    written: usize,
     conflict: bool,
 }
 
@@ -84,7 +82,6 @@ impl<V: VersionStore> LocalSession<V> {
             slot,
             statement: RefCell::new(None),
             trees: RefCell::new(TreeCache::default()),
-            writes: WriteSet::default(),
             accounted: 0,
             txn: None,
             conflicting: None,
@@ -94,7 +91,7 @@ impl<V: VersionStore> LocalSession<V> {
     /// The open transaction's snapshot and own writes.
     #[inline]
     pub(super) fn reading(&self) -> Reading<'_, V> {
-        Reading { core: &self.core, slot: &self.slot, own: Some(&self.writes), trees: &self.trees }
+        Reading { core: &self.core, slot: &self.slot, trees: &self.trees }
     }
 
     /// Runs one read at level 0, of the newest committed state.
@@ -110,13 +107,18 @@ impl<V: VersionStore> LocalSession<V> {
         self.core.versions.pin(slot, Mode::ReadOnly);
         let pin = Unpin { core: &self.core, slot };
         self.core.state.check()?;
-        read(&Reading { core: &self.core, slot: &*pin.slot, own: None, trees: &self.trees })
+        read(&Reading { core: &self.core, slot: &*pin.slot, trees: &self.trees })
     }
 
-    /// Tells the budget how large the write set has become.
+    /// How much the transaction has written; a savepoint.
+    pub(super) fn written(&self) -> usize {
+        self.core.versions.written(&self.slot).versions
+    }
+
+    /// Tells the budget how large the list of writes has become.
     #[inline]
     pub(super) fn account_writes(&mut self) {
-        let now = self.writes.bytes();
+        let now = self.core.versions.written(&self.slot).bytes;
         if now != self.accounted {
             let bytes = &self.core.counters.write_set_bytes;
             bytes.fetch_add(now.wrapping_sub(self.accounted), Ordering::Relaxed);
@@ -130,14 +132,11 @@ impl<V: VersionStore> LocalSession<V> {
             attachment.word.end_change();
         }
         self.core.versions.unpin(&mut self.slot);
-        if !self.writes.is_empty() || self.accounted != 0 {
-            self.writes.clear();
-            self.account_writes();
-        }
+        self.account_writes();
     }
 
     fn abort(&mut self, txn: Txn<V>) {
-        if let Some(state) = &txn.state {
+        if let Some(state) = self.core.versions.end_writes(&mut self.slot) {
             state.abort();
             self.core.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
         }
@@ -146,21 +145,27 @@ impl<V: VersionStore> LocalSession<V> {
 
     fn commit_outermost(&mut self, durability: Durability) -> Result<Option<CommitId>> {
         let Some(txn) = self.txn.take() else { return Err(ErrorKind::NotInTransaction.into()) };
-        let Some(state) = txn.state.clone().filter(|_| !self.writes.is_empty()) else {
+        let versions = self.written();
+        if versions == 0 {
             // Nothing was written, or all of it was rolled back.
             self.abort(txn);
             return Ok(None);
-        };
-        let logged = !self.writes.frame().is_empty();
-        if let Err(error) = self.prepare(logged) {
-            self.abort(txn);
-            return Err(error);
         }
         let core = Arc::clone(&self.core);
-        let frame = (logged && core.publication.log().is_some()).then(|| Box::from(self.writes.frame()));
-        let waits = if logged { durability } else { Durability::Lazy };
+        let frame = match Frame::of(&core, &self.slot).and_then(|frame| frame.make_room(&core)) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.abort(txn);
+                return Err(error);
+            }
+        };
+        let Some(state) = core.versions.end_writes(&mut self.slot) else {
+            self.finish(txn);
+            return Ok(None);
+        };
         // No failure past this line takes the commit back: it is in the queue.
-        let claimed = core.publication.claim(&state, waits, self.writes.len() as u64, frame);
+        let waits = if frame.changes_rows { durability } else { Durability::Lazy };
+        let claimed = core.publication.claim(&state, waits, versions as u64, frame.bytes);
         if let (Durability::Sync, Some(log)) = (durability, core.publication.log())
             && let Err(error) = log.flush(claimed.position)
         {
@@ -173,23 +178,12 @@ impl<V: VersionStore> LocalSession<V> {
         self.finish(txn);
         core.note_commit(claimed.rows);
         let (log, epoch) = core.log_identity;
-        Ok(logged.then_some(CommitId { log, epoch, position: claimed.position }))
+        Ok(frame.changes_rows.then_some(CommitId { log, epoch, position: claimed.position }))
     }
 
-    /// What can still fail before the claim.
-    fn prepare(&self, logged: bool) -> Result<()> {
-        self.core.state.check_writes()?;
-        match self.core.publication.log() {
-            Some(log) if logged => log.room(self.writes.frame().len() as u64),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes back everything written since `place`; the transaction stays open.
-    pub(super) fn undo_to(&mut self, place: Place) {
-        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.clone()) else { return };
-        let versions = &self.core.versions;
-        self.writes.roll_back_to(place, |mark| versions.roll_back(&state, mark));
+    /// Takes back everything written behind the first `versions`; the transaction stays open.
+    pub(super) fn undo_to(&mut self, versions: usize) {
+        self.core.versions.undo_to(&mut self.slot, versions);
     }
 }
 
@@ -217,6 +211,7 @@ impl<V: VersionStore> Session for LocalSession<V> {
     }
 
     fn begin(&mut self, mode: Mode) -> Result<u32> {
+        let written = self.written();
         let Some(txn) = &mut self.txn else {
             if mode == Mode::ReadWrite {
                 self.core.state.check_writes()?;
@@ -227,12 +222,11 @@ impl<V: VersionStore> Session for LocalSession<V> {
                 self.core.versions.unpin(&mut self.slot);
                 return Err(error);
             }
-            let first = Level { place: self.writes.place(), conflict: false };
+            let first = Level { written: 0, conflict: false };
             self.txn = Some(Txn {
                 mode,
                 snapshot,
                 levels: smallvec::smallvec![first],
-                state: None,
                 used: SmallVec::new(),
                 directories: SmallVec::new(),
                 conflict: false,
@@ -246,7 +240,7 @@ impl<V: VersionStore> Session for LocalSession<V> {
                 format!("{level} levels are open, which is the limit"),
             ));
         }
-        txn.levels.push(Level { place: self.writes.place(), conflict: txn.conflict });
+        txn.levels.push(Level { written, conflict: txn.conflict });
         Ok(level + 1)
     }
 
@@ -277,10 +271,10 @@ impl<V: VersionStore> Session for LocalSession<V> {
         }
         let Some(txn) = &mut self.txn else { return Ok(()) };
         let to = &txn.levels[level as usize];
-        let place = to.place;
+        let written = to.written;
         txn.conflict = to.conflict;
         txn.levels.truncate(level as usize);
-        self.undo_to(place);
+        self.undo_to(written);
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 
 use super::{core::Attachment, directory, reading::Reading, session::LocalSession, trees::Known};
 use crate::{
-    overlay::{Mark, encode_delta, read_counter},
+    overlay::{encode_delta, read_counter},
     seam::{
         session::{Mode, Session},
         store::Base,
@@ -44,10 +44,10 @@ impl<V: VersionStore> LocalSession<V> {
 
     /// Runs several writes as one statement: all of them or none.
     fn compound<R>(&mut self, run: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
-        let place = self.writes.place();
+        let written = self.written();
         let answer = run(self);
         if answer.is_err() {
-            self.undo_to(place);
+            self.undo_to(written);
         }
         answer
     }
@@ -67,9 +67,13 @@ impl<V: VersionStore> LocalSession<V> {
 
     /// The transaction's state, made with its first write.
     fn make_state(&mut self) {
-        let Some(txn) = self.txn.as_mut().filter(|txn| txn.state.is_none()) else { return };
-        txn.state = Some(Arc::new(TxnState::new(Arc::clone(&self.owner), self.core.clock.now())));
-        if self.core.versions.wants_work() {
+        let versions = &self.core.versions;
+        if versions.written(&self.slot).state.is_some() {
+            return;
+        }
+        let state = TxnState::new(Arc::clone(&self.owner), self.core.clock.now());
+        versions.begin_writes(&mut self.slot, Arc::new(state));
+        if versions.wants_work() {
             self.core.wake_applier();
         }
     }
@@ -132,10 +136,9 @@ impl<V: VersionStore> LocalSession<V> {
         }
         let directory = TreeId::directory(attachment.number);
         let hash = self.core.versions.hash(directory, &key);
-        let Some(state) = self.txn.as_ref().and_then(|txn| txn.state.clone()) else { return Ok(()) };
         let row = Row { tree: &attachment.directory, key: &key, hash };
         let kind = Kind::lock(LockMode::Read);
-        match self.core.versions.probe(&mut self.slot, &state, &row, kind) {
+        match self.core.versions.probe(&mut self.slot, &row, kind) {
             Ok(()) => Ok(()),
             Err(refusal) => Err(self.refused(refusal, id, &[])),
         }
@@ -144,26 +147,22 @@ impl<V: VersionStore> LocalSession<V> {
     /// Writes one version of a row of a remembered tree, and notes it.
     fn write_row(&mut self, id: TreeId, key: &[u8], kind: Kind, payload: &[u8]) -> Result<()> {
         let hash = self.core.versions.hash(id, key);
-        let written =
-            match (self.trees.get_mut().get(id), self.txn.as_ref().and_then(|txn| txn.state.as_ref())) {
-                (Some(known), Some(state)) => {
-                    let row = Row { tree: &known.tree, key, hash };
-                    self.core.versions.write(&mut self.slot, state, &row, kind, payload)
-                }
-                _ => return Err(ErrorKind::NotInTransaction.into()),
-            };
-        match written {
-            Ok(mark) => {
-                self.note_write(id, key, hash, (kind, payload), mark);
+        let Some(known) = self.trees.get_mut().get(id) else {
+            return Err(Error::new(ErrorKind::ObjectNotFound, format!("tree {id}")));
+        };
+        let row = Row { tree: &known.tree, key, hash };
+        match self.core.versions.write(&mut self.slot, &row, kind, payload) {
+            Ok(()) => {
+                self.note_write();
                 Ok(())
             }
             Err(refusal) => Err(self.refused(refusal, id, key)),
         }
     }
 
-    /// Enters a written version into the write set.
-    fn note_write(&mut self, id: TreeId, key: &[u8], hash: u64, what: (Kind, &[u8]), mark: Mark) {
-        self.writes.push(id, key, hash, what, mark);
+    /// Tells the budget and the applier about a write.
+    #[inline]
+    fn note_write(&mut self) {
         self.account_writes();
         if self.core.versions.wants_work() {
             self.core.wake_applier();
@@ -394,18 +393,14 @@ impl<V: VersionStore> Transaction for LocalSession<V> {
             let value = base.get(tree.number, key)?;
             Ok::<_, Error>(value.and_then(|value| read_counter(&value, offset, kind.is_wide())))
         };
-        let written =
-            match (self.trees.get_mut().get(tree), self.txn.as_ref().and_then(|txn| txn.state.as_ref())) {
-                (Some(known), Some(state)) => {
-                    let row = Row { tree: &known.tree, key, hash };
-                    let place = (offset, delta);
-                    self.core.versions.write_delta(&mut self.slot, state, &row, place, &mut base_counter)?
-                }
-                _ => return Err(ErrorKind::NotInTransaction.into()),
-            };
-        match written {
-            Ok((mark, before)) => {
-                self.note_write(tree, key, hash, (kind, &encode_delta(offset, delta)), mark);
+        let Some(known) = self.trees.get_mut().get(tree) else {
+            return Err(Error::new(ErrorKind::ObjectNotFound, format!("tree {tree}")));
+        };
+        let row = Row { tree: &known.tree, key, hash };
+        let place = (offset, delta);
+        match self.core.versions.write_delta(&mut self.slot, &row, place, &mut base_counter)? {
+            Ok(before) => {
+                self.note_write();
                 Ok(before)
             }
             Err(refusal) => Err(self.refused(refusal, tree, key)),

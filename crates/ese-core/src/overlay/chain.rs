@@ -38,29 +38,18 @@ pub(crate) struct Chain {
 #[derive(Clone, Copy)]
 pub(crate) struct VersionRef<'g>(NonNull<Version>, PhantomData<&'g Version>);
 
-/// The address of an own version, kept by the transaction that wrote it so that it can mark it.
-///
-/// Holding it proves nothing; [`Mark::roll_back`] says when it may be used.
+/// The address of a version, for who holds its generation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark(NonNull<Version>);
+pub(crate) struct VersionPtr(NonNull<Version>);
 
-// SAFETY: the address is used by the owning transaction only, and what it writes there is an atomic.
-unsafe impl Send for Mark {}
-
-impl Mark {
-    /// A mark of nothing, for tests that never use it.
-    #[cfg(test)]
-    pub(crate) fn dangling<T>(address: NonNull<T>) -> Self {
-        Mark(address.cast())
-    }
-
-    /// Marks the version: every reader, check and merge passes it over from now on.
+impl VersionPtr {
+    /// The version.
     ///
     /// # Safety
-    /// The transaction that wrote it is still active: its generation can then not leave any view.
-    pub(crate) unsafe fn roll_back(self) {
-        // SAFETY: the caller vouches that the generation, and with it the arena, is alive.
-        unsafe { self.0.as_ref() }.rolled_back.store(true, Ordering::Release);
+    /// Its generation is alive for `'g`.
+    #[inline]
+    pub(crate) unsafe fn as_ref<'g>(self) -> VersionRef<'g> {
+        VersionRef(self.0, PhantomData)
     }
 }
 
@@ -83,7 +72,7 @@ impl Chain {
     }
 
     /// Puts a version on top. The caller holds the row's latch, and the generation owns a reference of `state`.
-    pub(crate) fn push(&self, arena: &Arena, state: &TxnState, kind: Kind, payload: &[u8]) -> Mark {
+    pub(crate) fn push(&self, arena: &Arena, state: &TxnState, kind: Kind, payload: &[u8]) -> VersionPtr {
         let head = self.head.load(Ordering::Acquire);
         let skip = if kind.is_shared() {
             match self.newest() {
@@ -115,7 +104,7 @@ impl Chain {
             self.deltas.fetch_add(1, Ordering::Relaxed);
         }
         self.head.store(memory.as_ptr(), Ordering::Release);
-        Mark(memory)
+        VersionPtr(memory)
     }
 }
 
@@ -143,6 +132,13 @@ impl<'g> VersionRef<'g> {
     #[inline]
     pub(crate) fn is_rolled_back(self) -> bool {
         self.header().rolled_back.load(Ordering::Acquire)
+    }
+
+    /// Marks it as rolled back: every reader, check and merge passes it over from now on. For its own transaction, while
+    /// that is open.
+    pub(crate) fn roll_back(self) {
+        debug_assert_eq!(self.state().outcome(), crate::txn::Outcome::Active);
+        self.header().rolled_back.store(true, Ordering::Release);
     }
 
     /// The next older version of the row in this generation.

@@ -52,7 +52,9 @@ impl MergePlan {
         while let Some((tree, database)) = self.trees.get(self.at) {
             let from = self.after.as_deref().map_or(From::End, From::Behind);
             let filter = Mergeable { l: database.l, cut: self.cut };
-            let Some(mut walk) = Rows::new(&self.generations, *tree, Direction::Forward, from, filter) else {
+            let Some(mut walk) =
+                Rows::new(self.generations.iter().map(|g| &**g), *tree, Direction::Forward, from, filter)
+            else {
                 self.at += 1;
                 self.after = None;
                 continue;

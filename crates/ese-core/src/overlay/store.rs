@@ -5,18 +5,18 @@
 #![expect(unsafe_code, reason = "a slot keeps the address of the view it pins")]
 
 use super::{
-    chain::Mark,
     conflict::{self, Asker},
     cut::MergePlan,
     gate::{Entered, Gate},
-    generation::{Generation, Writer},
+    generation::Generation,
     latch::Latches,
+    own::{Mine, OwnWrites},
     recency::Recency,
     slot::{Slot, Slots},
     tree::{SharedTree, Trees},
     view::{Databases, View, Views},
     visibility::{self, Data, Found, Settled, encode_delta},
-    walk::{OverlayWalk, Rows, Visible},
+    walk::{OverlayWalk, OwnWalk, Rows, Visible},
     window::Window,
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
         transaction::Delta,
         version_store::{
             CounterOf, Culprit, Direction, From, NewBase, Progress, Refusal, Row, Taken, Usage, VersionStore,
+            Written,
         },
     },
     txn::{Kind, Owner, TxnState},
@@ -95,8 +96,7 @@ pub(crate) struct OverlaySlot {
     index: usize,
     view: Option<NonNull<View>>,
     snapshot: CommitTs,
-    /// The generation the transaction wrote in last, and its record there.
-    writer: Option<(u32, NonNull<Writer>)>,
+    own: OwnWrites,
 }
 
 // SAFETY: the pointers lead to what the line pins; the owner may move to another thread, the line moves with it.
@@ -180,8 +180,7 @@ impl Overlay {
     fn insert(
         &self,
         entered: &Entered<'_>,
-        slot: &mut WriterOf<'_>,
-        state: &Arc<TxnState>,
+        (snapshot, own): (CommitTs, &mut OwnWrites),
         row: &Row<'_, Arc<SharedTree>>,
         (kind, payload): (Kind, &[u8]),
         reading: Reading,
@@ -190,25 +189,27 @@ impl Overlay {
         let id = row.tree.id;
         let Some((place, database)) = view.database(id.attachment) else { return Err(Refusal::Detached) };
         let _latched = self.latches.lock(row.hash);
-        self.admit(view, row, &Asker { state, snapshot: slot.snapshot, kind })?;
+        let Some(state) = own.state() else { unreachable!("a transaction begins to write before it writes") };
+        self.admit(view, row, &Asker { state, snapshot, kind })?;
         let counter = match reading {
             Reading::Nothing => 0,
             Reading::Counter { l, .. } if l != database.l => return Ok(Inserted::ViewChanged),
             Reading::Counter { l, base, offset } => counter_before(view, row, kind, (l, base, offset)),
         };
         let active = view.active();
-        let writer = slot.record(active, state);
+        let Some((state, writer)) = own.record(active) else { unreachable!("it has a state, as above") };
         writer.use_database(place);
         // Raised before the insert: who has seen the version must find its generation here.
         self.recency.raise(row.hash, active.number);
         row.tree.raise(active.number);
         let entry = active.index_or_insert(id).get_or_insert(active.arena(), row.key).entry();
-        let mark = entry.payload().push(active.arena(), state, kind, payload);
+        let version = entry.payload().push(active.arena(), state, kind, payload);
+        own.push(id, row.hash, entry, version);
         if kind.is_delta() && entry.payload().deltas().is_multiple_of(HOT_DELTAS) {
             self.wants_merge.store(true, Ordering::Relaxed);
         }
         self.account(active);
-        Ok(Inserted::At(mark, counter))
+        Ok(Inserted::With(counter))
     }
 
     /// Tells the budget about an arena that has grown.
@@ -239,7 +240,8 @@ enum Reading {
 }
 
 enum Inserted {
-    At(Mark, i64),
+    /// The counter as it stood before, where it was read.
+    With(i64),
     /// The base that was read is not the current one any more.
     ViewChanged,
 }
@@ -281,32 +283,11 @@ fn counter_before(
     found.deltas.added_to(start, offset, kind.is_wide())
 }
 
-/// The parts of a slot that a write changes, apart from its line, which the gate holds.
-struct WriterOf<'s> {
-    snapshot: CommitTs,
-    writer: &'s mut Option<(u32, NonNull<Writer>)>,
-}
-
-impl WriterOf<'_> {
-    /// The transaction's record in the generation.
-    #[inline]
-    fn record<'g>(&mut self, generation: &'g Generation, state: &Arc<TxnState>) -> &'g Writer {
-        match *self.writer {
-            // SAFETY: the record lies in the arena of `generation`, which is the one of that number.
-            Some((number, writer)) if number == generation.number => unsafe { writer.as_ref() },
-            _ => {
-                let writer = generation.add_writer(state);
-                *self.writer = Some((generation.number, NonNull::from(writer)));
-                writer
-            }
-        }
-    }
-}
-
 impl VersionStore for Overlay {
     type Slot = OverlaySlot;
     type Tree = Arc<SharedTree>;
     type Walk<'a> = OverlayWalk<'a>;
+    type OwnWalk<'a> = OwnWalk<'a>;
     type Plan = MergePlan;
 
     fn slot(&self, owner: Arc<Owner>) -> Option<OverlaySlot> {
@@ -317,7 +298,7 @@ impl VersionStore for Overlay {
             index,
             view: None,
             snapshot: CommitTs(0),
-            writer: None,
+            own: OwnWrites::default(),
         })
     }
 
@@ -348,7 +329,6 @@ impl VersionStore for Overlay {
                 // SAFETY: the line names it, and it was the current one after the line named it.
                 slot.view = Some(NonNull::from(unsafe { slot.views.pinned(number) }));
                 slot.snapshot = snapshot;
-                slot.writer = None;
                 return snapshot;
             }
         }
@@ -356,8 +336,8 @@ impl VersionStore for Overlay {
 
     #[inline]
     fn unpin(&self, slot: &mut OverlaySlot) {
+        debug_assert!(slot.own.state().is_none(), "a transaction that wrote is committed or aborted first");
         slot.view = None;
-        slot.writer = None;
         slot.line().clear();
     }
 
@@ -400,35 +380,74 @@ impl VersionStore for Overlay {
         }
         let (_, database) = view.database(tree.id.attachment)?;
         let visible = Visible { snapshot: slot.snapshot, l: database.l };
-        Rows::new(&view.generations, tree.id, direction, from, visible)
+        Rows::new(view.generations.iter().map(|g| &**g), tree.id, direction, from, visible)
+    }
+
+    fn begin_writes(&self, slot: &mut OverlaySlot, state: Arc<TxnState>) {
+        slot.own.begin(state);
+    }
+
+    fn end_writes(&self, slot: &mut OverlaySlot) -> Option<Arc<TxnState>> {
+        slot.own.end()
+    }
+
+    #[inline]
+    fn written<'a>(&self, slot: &'a OverlaySlot) -> Written<'a> {
+        Written { state: slot.own.state(), versions: slot.own.len(), bytes: slot.own.bytes() }
+    }
+
+    fn undo_to(&self, slot: &mut OverlaySlot, versions: usize) {
+        slot.own.undo_to(versions);
+    }
+
+    fn each_written(&self, slot: &OverlaySlot, take: &mut dyn FnMut(TreeId, &[u8], Kind, &[u8])) {
+        slot.own.each(take);
+    }
+
+    #[inline]
+    fn find_own<'a>(&'a self, slot: &'a OverlaySlot, row: &Row<'_, Arc<SharedTree>>) -> Found<'a> {
+        if !slot.own.may_hold(row.hash) {
+            return Found::default();
+        }
+        let newest = self.recency.newest(row.hash);
+        if newest < slot.own.oldest() {
+            return Found::default();
+        }
+        slot.own.find(row.tree.id, row.key, newest)
+    }
+
+    fn walk_own<'a>(
+        &'a self,
+        slot: &'a OverlaySlot,
+        tree: &Arc<SharedTree>,
+        direction: Direction,
+        from: From<'_>,
+    ) -> Option<OwnWalk<'a>> {
+        let state = slot.own.state()?;
+        Rows::new(slot.own.generations(u32::MAX), tree.id, direction, from, Mine(state))
     }
 
     fn write(
         &self,
         slot: &mut OverlaySlot,
-        state: &Arc<TxnState>,
         row: &Row<'_, Arc<SharedTree>>,
         kind: Kind,
         payload: &[u8],
-    ) -> Result<Mark, Refusal> {
-        let line = slot.slots.line(slot.index);
-        let entered = self.gate.enter(line);
-        let mut writer = WriterOf { snapshot: slot.snapshot, writer: &mut slot.writer };
-        match self.insert(&entered, &mut writer, state, row, (kind, payload), Reading::Nothing)? {
-            Inserted::At(mark, _) => Ok(mark),
-            Inserted::ViewChanged => unreachable!("an insert that reads nothing does not ask for a view"),
-        }
+    ) -> Result<(), Refusal> {
+        let entered = self.gate.enter(slot.slots.line(slot.index));
+        let writer = (slot.snapshot, &mut slot.own);
+        self.insert(&entered, writer, row, (kind, payload), Reading::Nothing).map(drop)
     }
 
     fn probe(
         &self,
         slot: &mut OverlaySlot,
-        state: &Arc<TxnState>,
         row: &Row<'_, Arc<SharedTree>>,
         kind: Kind,
     ) -> Result<(), Refusal> {
         let entered = self.gate.enter(slot.slots.line(slot.index));
         let view = self.views.current(&entered);
+        let Some(state) = slot.own.state() else { return Ok(()) };
         let _latched = self.latches.lock(row.hash);
         self.admit(view, row, &Asker { state, snapshot: slot.snapshot, kind })
     }
@@ -436,11 +455,10 @@ impl VersionStore for Overlay {
     fn write_delta<E>(
         &self,
         slot: &mut OverlaySlot,
-        state: &Arc<TxnState>,
         row: &Row<'_, Arc<SharedTree>>,
         (offset, delta): (u32, Delta),
         base_counter: CounterOf<'_, E>,
-    ) -> Result<Result<(Mark, i64), Refusal>, E> {
+    ) -> Result<Result<i64, Refusal>, E> {
         let kind = Kind::delta(offset, delta);
         let payload = encode_delta(offset, delta);
         let line = slot.slots.line(slot.index);
@@ -452,24 +470,14 @@ impl VersionStore for Overlay {
             let l = database.l;
             let base = base_counter(&*database.base)?.unwrap_or(0);
             let entered = self.gate.enter(line);
-            let mut writer = WriterOf { snapshot: slot.snapshot, writer: &mut slot.writer };
+            let writer = (slot.snapshot, &mut slot.own);
             let reading = Reading::Counter { l, base, offset };
-            match self.insert(&entered, &mut writer, state, row, (kind, &payload), reading) {
-                Ok(Inserted::At(mark, counter)) => return Ok(Ok((mark, counter))),
+            match self.insert(&entered, writer, row, (kind, &payload), reading) {
+                Ok(Inserted::With(counter)) => return Ok(Ok(counter)),
                 Ok(Inserted::ViewChanged) => {}
                 Err(refusal) => return Ok(Err(refusal)),
             }
         }
-    }
-
-    fn roll_back(&self, state: &TxnState, mark: Mark) {
-        assert_eq!(
-            state.outcome(),
-            crate::txn::Outcome::Active,
-            "only an open transaction rolls back to a savepoint"
-        );
-        // SAFETY: the transaction is active, so the generation of the version cannot have left the view.
-        unsafe { mark.roll_back() };
     }
 
     fn use_tree(&self, slot: &mut OverlaySlot, tree: &Arc<SharedTree>) {

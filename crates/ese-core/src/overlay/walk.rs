@@ -6,12 +6,12 @@ use super::{
     chain::{Chain, VersionRef},
     generation::Generation,
     index::{Cursor, Entry},
+    own::Mine,
     visibility::{self, Data, Found, Settled},
 };
 use crate::seam::version_store::{Direction, From, Walk};
 use ese_base::{CommitTs, Position, TreeId};
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// Which versions a walk takes.
 pub(crate) trait Filter {
@@ -44,6 +44,9 @@ impl Filter for Mergeable {
     }
 }
 
+/// The walk of a transaction over its own writes.
+pub(crate) type OwnWalk<'a> = Rows<'a, Mine<'a>>;
+
 /// The walk of a reader.
 pub(crate) type OverlayWalk<'a> = Rows<'a, Visible>;
 
@@ -63,7 +66,7 @@ struct Source<'a> {
 impl<'a, F: Filter> Rows<'a, F> {
     /// A walk over the tree in `generations`, newest first; `None` when they hold nothing in that direction.
     pub(super) fn new(
-        generations: &'a [Arc<Generation>],
+        generations: impl Iterator<Item = &'a Generation>,
         tree: TreeId,
         direction: Direction,
         from: From<'_>,
@@ -133,7 +136,7 @@ impl Source<'_> {
     }
 }
 
-impl<'a> Walk<'a> for OverlayWalk<'a> {
+impl<'a, F: Filter> Walk<'a> for Rows<'a, F> {
     fn next(&mut self) -> Option<(&'a [u8], Found<'a>)> {
         self.next_row()
     }

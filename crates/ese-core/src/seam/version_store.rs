@@ -16,7 +16,7 @@ use crate::txn::{Kind, Owner, TxnState};
 use ese_base::{AttachmentNo, CommitTs, Position, TreeId};
 use std::sync::Arc;
 
-pub use crate::overlay::{Data, Deltas, Found, Mark};
+pub use crate::overlay::{Data, Deltas, Found};
 
 /// A row as the version store knows it: the tree's shared object, the key, and the hash of both.
 #[derive(Clone, Copy)]
@@ -90,6 +90,8 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     type Tree: Clone + Send + Sync;
     /// An ordered walk.
     type Walk<'a>: Walk<'a> + Send;
+    /// An ordered walk over a transaction's own writes.
+    type OwnWalk<'a>: Walk<'a>;
     /// A merge's place in what it takes.
     type Plan: Send;
 
@@ -123,6 +125,34 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
         from: From<'_>,
     ) -> Option<Self::Walk<'a>>;
 
+    /// The pinned transaction begins to write, under this state.
+    fn begin_writes(&self, slot: &mut Self::Slot, state: Arc<TxnState>);
+
+    /// The transaction writes no more: its state, if it had begun to write, which the caller claims a position for or
+    /// aborts. What it wrote can no longer be listed or undone.
+    fn end_writes(&self, slot: &mut Self::Slot) -> Option<Arc<TxnState>>;
+
+    /// How much the transaction has written; also a savepoint.
+    fn written<'a>(&self, slot: &'a Self::Slot) -> Written<'a>;
+
+    /// Marks everything written behind the first `versions` as rolled back. Allocates nothing.
+    fn undo_to(&self, slot: &mut Self::Slot, versions: usize);
+
+    /// Hands everything written and not undone to `take`, in order; locks excluded.
+    fn each_written(&self, slot: &Self::Slot, take: &mut dyn FnMut(TreeId, &[u8], Kind, &[u8]));
+
+    /// What the transaction itself did to a row.
+    fn find_own<'a>(&'a self, slot: &'a Self::Slot, row: &Row<'_, Self::Tree>) -> Found<'a>;
+
+    /// Walks the rows of a tree that the transaction wrote itself; `None` when there are none.
+    fn walk_own<'a>(
+        &'a self,
+        slot: &'a Self::Slot,
+        tree: &Self::Tree,
+        direction: Direction,
+        from: From<'_>,
+    ) -> Option<Self::OwnWalk<'a>>;
+
     /// Writes a version: conflict check and insert in one step that others see whole.
     ///
     /// # Errors
@@ -130,23 +160,16 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     fn write(
         &self,
         slot: &mut Self::Slot,
-        state: &Arc<TxnState>,
         row: &Row<'_, Self::Tree>,
         kind: Kind,
         payload: &[u8],
-    ) -> Result<Mark, Refusal>;
+    ) -> Result<(), Refusal>;
 
     /// The conflict check of [`VersionStore::write`] without the write.
     ///
     /// # Errors
     /// See [`Refusal`].
-    fn probe(
-        &self,
-        slot: &mut Self::Slot,
-        state: &Arc<TxnState>,
-        row: &Row<'_, Self::Tree>,
-        kind: Kind,
-    ) -> Result<(), Refusal>;
+    fn probe(&self, slot: &mut Self::Slot, row: &Row<'_, Self::Tree>, kind: Kind) -> Result<(), Refusal>;
 
     /// Writes an escrow delta and returns the counter as it stood before, uncommitted adds of others included.
     /// `base_counter` reads the counter from a base, outside of every latch; it may be called more than once.
@@ -156,14 +179,10 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     fn write_delta<E>(
         &self,
         slot: &mut Self::Slot,
-        state: &Arc<TxnState>,
         row: &Row<'_, Self::Tree>,
         place: (u32, Delta),
         base_counter: CounterOf<'_, E>,
-    ) -> Result<Result<(Mark, i64), Refusal>, E>;
-
-    /// Marks an own version as rolled back; its transaction is still active.
-    fn roll_back(&self, state: &TxnState, mark: Mark);
+    ) -> Result<Result<i64, Refusal>, E>;
 
     /// Notes that the transaction of the slot writes in the tree, before it looks whether the tree still stands.
     fn use_tree(&self, slot: &mut Self::Slot, tree: &Self::Tree);
@@ -263,6 +282,17 @@ pub struct Taken<'a> {
     pub key: &'a [u8],
     /// What becomes of the row.
     pub change: Change<'a>,
+}
+
+/// How much a transaction has written.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// Its state, once it has begun to write.
+    pub state: Option<&'a Arc<TxnState>>,
+    /// Versions written and not undone, locks included.
+    pub versions: usize,
+    /// Bytes that listing them takes.
+    pub bytes: u64,
 }
 
 /// Whether a merge has more to take.
