@@ -183,6 +183,14 @@ pub use random::*;
 #[cfg(not(any(loom, shuttle)))]
 pub use real::*;
 
+/// A number that this process has not given before: engines are told apart by it.
+#[must_use]
+pub fn next_number() -> u64 {
+    // A real atomic under every model checker: it orders nothing.
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Spins a bounded number of rounds, then gives the processor away, until `done` answers true.
 ///
 /// For waits of at most microseconds behind a thread that holds no lock and does no I/O; such a thread may still be

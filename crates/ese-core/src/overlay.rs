@@ -4,9 +4,9 @@
 //! a lock. Sealed generations are merged into the bases by the applier and leave the view. A reader pins a
 //! [`view::View`] by writing its number into its [`slot::Slot`].
 //!
-//! Reading order: `slot`, `gate`, `view` (what pins); `arena`, `index`, `chain`, `generation` (where versions lie);
-//! `visibility`, `walk` (what a reader sees); `latch`, `conflict`, `window`, `recency` (what a writer asks);
-//! `cut` (what a merge takes and how its result is installed); `store` (all of it behind [`VersionStore`]).
+//! Reading order: `slot`, `gate`, `view`, `pin` (what pins); `arena`, `index`, `chain`, `generation` (where versions lie);
+//! `visibility`, `walk`, `own` (what a reader sees); `latch`, `conflict`, `window`, `recency`, `insert` (what a writer asks
+//! and does); `cut` (what a merge takes and how its result is installed); `store` (all of it behind [`VersionStore`]).
 //!
 //! Invariants (4–6 of the architecture; each is stated again where it is kept):
 //! - A view is current at the moment its reader's snapshot is read; `last_visible` never goes back.
@@ -24,8 +24,10 @@ mod cut;
 mod gate;
 mod generation;
 mod index;
+mod insert;
 mod latch;
 mod own;
+mod pin;
 mod recency;
 mod slot;
 mod store;
@@ -36,7 +38,8 @@ mod walk;
 mod window;
 
 pub(crate) use store::Overlay;
-pub(crate) use store::{Limits, read_counter};
+pub(crate) use insert::read_counter;
+pub(crate) use store::Limits;
 pub(crate) use view::{Database, Databases};
 pub(crate) use visibility::encode_delta;
 pub use visibility::{Data, Deltas, Found};

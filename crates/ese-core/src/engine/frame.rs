@@ -6,8 +6,8 @@
 //! Redo only: values, deletions and escrow deltas, without locks and without what was rolled back.
 
 use super::core::Core;
-use crate::{seam::version_store::VersionStore, txn::Kind};
-use ese_base::{Result, TreeId};
+use crate::seam::version_store::{OwnWrite, VersionStore};
+use ese_base::Result;
 
 /// A transaction about to claim a position.
 pub(super) struct Frame {
@@ -23,12 +23,11 @@ impl Frame {
         core.state.check_writes()?;
         let mut changes_rows = false;
         if core.publication.log().is_none() {
-            core.versions.each_written(slot, &mut |_, _, _, _| changes_rows = true);
+            core.versions.each_written(slot, &mut |_| changes_rows = true);
             return Ok(Frame { changes_rows, bytes: None });
         }
         let mut bytes = Vec::new();
-        core.versions
-            .each_written(slot, &mut |tree, key, kind, payload| encode(&mut bytes, tree, key, kind, payload));
+        core.versions.each_written(slot, &mut |write| encode(&mut bytes, &write));
         let bytes = (!bytes.is_empty()).then(|| bytes.into_boxed_slice());
         Ok(Frame { changes_rows: bytes.is_some(), bytes })
     }
@@ -42,13 +41,13 @@ impl Frame {
     }
 }
 
-fn encode(frame: &mut Vec<u8>, tree: TreeId, key: &[u8], kind: Kind, payload: &[u8]) {
+fn encode(frame: &mut Vec<u8>, write: &OwnWrite<'_>) {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("keys and values are limited to 2 GiB − 1");
-    frame.push(kind.number());
-    frame.extend_from_slice(&tree.attachment.0.to_le_bytes());
-    frame.extend_from_slice(&tree.number.0.to_le_bytes());
-    frame.extend_from_slice(&length(key).to_le_bytes());
-    frame.extend_from_slice(&length(payload).to_le_bytes());
-    frame.extend_from_slice(key);
-    frame.extend_from_slice(payload);
+    frame.push(write.kind.number());
+    frame.extend_from_slice(&write.tree.attachment.0.to_le_bytes());
+    frame.extend_from_slice(&write.tree.number.0.to_le_bytes());
+    frame.extend_from_slice(&length(write.key).to_le_bytes());
+    frame.extend_from_slice(&length(write.payload).to_le_bytes());
+    frame.extend_from_slice(write.key);
+    frame.extend_from_slice(write.payload);
 }

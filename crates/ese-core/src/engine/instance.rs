@@ -65,12 +65,6 @@ pub(super) struct Running<V: VersionStore> {
     this: Weak<Running<V>>,
 }
 
-/// Engines of this process are numbered, so that handles of one are not taken by another.
-fn next_number() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-}
-
 impl LocalEngine {
     /// Starts an engine on `backend`; its main database is attached, or made if it does not exist.
     ///
@@ -98,7 +92,7 @@ impl LocalEngine {
         };
         let versions = Overlay::new(limits, databases);
         let main = Arc::new(Attachment::new(&versions, MAIN, MAIN_NAME, store));
-        let number = next_number();
+        let number = ese_base::sync::next_number();
         let core = Arc::new(Core {
             number,
             clock,

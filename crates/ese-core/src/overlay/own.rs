@@ -17,7 +17,7 @@ use super::{
     visibility::{Found, Settled},
     walk::Filter,
 };
-use crate::txn::{Kind, TxnState};
+use crate::{seam::version_store::OwnWrite, txn::TxnState};
 use ese_base::TreeId;
 use smallvec::SmallVec;
 use std::{ptr::NonNull, sync::Arc};
@@ -109,13 +109,13 @@ impl OwnWrites {
     }
 
     /// Everything that changes a row, in the order it was written.
-    pub(super) fn each(&self, take: &mut dyn FnMut(TreeId, &[u8], Kind, &[u8])) {
+    pub(super) fn each(&self, take: &mut dyn FnMut(OwnWrite<'_>)) {
         for op in &self.ops {
             let version = self.version(op);
             if version.kind().is_data() {
                 // SAFETY: entries lie in the arena of their generation, which is held.
                 let key = unsafe { op.entry.as_ref() }.key();
-                take(op.tree, key, version.kind(), version.payload());
+                take(OwnWrite { tree: op.tree, key, kind: version.kind(), payload: version.payload() });
             }
         }
     }

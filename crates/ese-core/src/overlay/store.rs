@@ -1,21 +1,19 @@
-//! The overlay as a [`VersionStore`]: snapshots, reads, and writes with their conflicts.
-//!
-//! Invariant: a slot's view pointer is the view its line names; it is used between pin and unpin only.
-
-#![expect(unsafe_code, reason = "a slot keeps the address of the view it pins")]
+//! The overlay as a [`VersionStore`]: what it is made of, and each call led to the part that does it.
 
 use super::{
-    conflict::{self, Asker},
+    conflict::Asker,
     cut::MergePlan,
-    gate::{Entered, Gate},
+    gate::Gate,
     generation::Generation,
+    insert::{Inserted, Reading},
     latch::Latches,
-    own::{Mine, OwnWrites},
+    own::Mine,
+    pin::{OverlaySlot, SecondPin},
     recency::Recency,
     slot::{Slot, Slots},
     tree::{SharedTree, Trees},
-    view::{Databases, View, Views},
-    visibility::{self, Data, Found, Settled, encode_delta},
+    view::{Databases, Views},
+    visibility::{self, Found, Settled, encode_delta},
     walk::{OverlayWalk, OwnWalk, Rows, Visible},
     window::Window,
 };
@@ -25,8 +23,8 @@ use crate::{
         store::{Base, Store},
         transaction::Delta,
         version_store::{
-            CounterOf, Culprit, Direction, From, NewBase, Progress, Refusal, Row, Taken, Usage, VersionStore,
-            Written,
+            CounterOf, Culprit, Direction, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage,
+            VersionStore, Written,
         },
     },
     txn::{Kind, Owner, TxnState},
@@ -40,7 +38,6 @@ use ese_base::{
 };
 use std::{
     hash::{BuildHasher, Hasher},
-    ptr::NonNull,
     sync::Arc,
 };
 
@@ -48,9 +45,6 @@ use std::{
 type Secret = foldhash::quality::RandomState;
 #[cfg(any(loom, shuttle))]
 type Secret = foldhash::quality::FixedState;
-
-/// A chain with this many deltas asks for a merge: readers walk all of them.
-const HOT_DELTAS: u32 = 10_000;
 
 /// Bounds of an overlay.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +61,8 @@ pub(crate) struct Limits {
 pub(crate) struct Overlay {
     pub(super) limits: Limits,
     pub(super) gate: Gate,
-    latches: Latches,
-    recency: Recency,
+    pub(super) latches: Latches,
+    pub(super) recency: Recency,
     pub(super) window: Window,
     trees: Trees,
     pub(crate) slots: Arc<Slots>,
@@ -82,46 +76,11 @@ pub(crate) struct Overlay {
     /// The active generation asks to be sealed at this size.
     pub(super) seal_at: AtomicU64,
     pub(super) wants_seal: AtomicBool,
-    wants_merge: AtomicBool,
+    pub(super) wants_merge: AtomicBool,
     /// The engine's coarse clock, in nanoseconds.
     pub(super) coarse_nanos: CacheLine<AtomicU64>,
     /// Held by whoever publishes or frees views.
     pub(super) applier: Mutex<()>,
-}
-
-/// A session's registration.
-pub(crate) struct OverlaySlot {
-    slots: Arc<Slots>,
-    views: Arc<Views>,
-    index: usize,
-    view: Option<NonNull<View>>,
-    snapshot: CommitTs,
-    own: OwnWrites,
-}
-
-// SAFETY: the pointers lead to what the line pins; the owner may move to another thread, the line moves with it.
-unsafe impl Send for OverlaySlot {}
-
-impl OverlaySlot {
-    #[inline]
-    fn line(&self) -> &Slot {
-        self.slots.line(self.index)
-    }
-
-    /// The pinned view.
-    #[inline]
-    fn view(&self) -> &View {
-        let view = self.view.expect("reads and writes happen between pin and unpin");
-        // SAFETY: the line names the view since a moment at which it was the current one, until `unpin`, which takes
-        // the slot mutably; the views themselves live as long as the slot's Arc.
-        unsafe { view.as_ref() }
-    }
-}
-
-impl Drop for OverlaySlot {
-    fn drop(&mut self) {
-        self.slots.close(self.index);
-    }
 }
 
 impl Overlay {
@@ -148,139 +107,6 @@ impl Overlay {
             applier: Mutex::new(()),
         }
     }
-
-    /// The generations of `view` that may hold the row: none of them, or those numbered up to the answer.
-    #[inline]
-    fn newest_holding(&self, view: &View, tree: &SharedTree, hash: u64) -> Option<u32> {
-        let oldest = view.oldest_number();
-        if tree.newest_generation() < oldest {
-            return None;
-        }
-        let newest = self.recency.newest(hash);
-        (newest >= oldest).then_some(newest)
-    }
-
-    /// The conflict check; the caller is inside the gate and holds the row's latch.
-    #[inline]
-    fn admit(&self, view: &View, row: &Row<'_, Arc<SharedTree>>, asker: &Asker<'_>) -> Result<(), Refusal> {
-        if asker.snapshot < self.window.floor() {
-            return Err(Refusal::SnapshotTooOld);
-        }
-        if let Some(newest) = self.newest_holding(view, row.tree, row.hash) {
-            conflict::check(view, row.tree.id, row.key, newest, asker)
-                .map_err(|met| Refusal::Conflict(met.with))?;
-        }
-        if self.window.conflicts(row.hash, asker.kind, asker.snapshot) {
-            return Err(Refusal::ConflictMerged);
-        }
-        Ok(())
-    }
-
-    /// Conflict check and insert; the caller is inside the gate.
-    fn insert(
-        &self,
-        entered: &Entered<'_>,
-        (snapshot, own): (CommitTs, &mut OwnWrites),
-        row: &Row<'_, Arc<SharedTree>>,
-        (kind, payload): (Kind, &[u8]),
-        reading: Reading,
-    ) -> Result<Inserted, Refusal> {
-        let view = self.views.current(entered);
-        let id = row.tree.id;
-        let Some((place, database)) = view.database(id.attachment) else { return Err(Refusal::Detached) };
-        let _latched = self.latches.lock(row.hash);
-        let Some(state) = own.state() else { unreachable!("a transaction begins to write before it writes") };
-        self.admit(view, row, &Asker { state, snapshot, kind })?;
-        let counter = match reading {
-            Reading::Nothing => 0,
-            Reading::Counter { l, .. } if l != database.l => return Ok(Inserted::ViewChanged),
-            Reading::Counter { l, base, offset } => counter_before(view, row, kind, (l, base, offset)),
-        };
-        let active = view.active();
-        let Some((state, writer)) = own.record(active) else { unreachable!("it has a state, as above") };
-        writer.use_database(place);
-        // Raised before the insert: who has seen the version must find its generation here.
-        self.recency.raise(row.hash, active.number);
-        row.tree.raise(active.number);
-        let entry = active.index_or_insert(id).get_or_insert(active.arena(), row.key).entry();
-        let version = entry.payload().push(active.arena(), state, kind, payload);
-        own.push(id, row.hash, entry, version);
-        if kind.is_delta() && entry.payload().deltas().is_multiple_of(HOT_DELTAS) {
-            self.wants_merge.store(true, Ordering::Relaxed);
-        }
-        self.account(active);
-        Ok(Inserted::With(counter))
-    }
-
-    /// Tells the budget about an arena that has grown.
-    #[inline]
-    fn account(&self, generation: &Generation) {
-        let now = generation.bytes();
-        if now > generation.accounted.load(Ordering::Relaxed) {
-            let before = generation.accounted.fetch_max(now, Ordering::Relaxed);
-            if now > before {
-                self.bytes.fetch_add(now - before, Ordering::Relaxed);
-                if now >= self.seal_at.load(Ordering::Relaxed) {
-                    self.wants_seal.store(true, Ordering::Relaxed);
-                }
-            }
-        }
-    }
-}
-
-/// What an insert reads on its way.
-enum Reading {
-    Nothing,
-    /// The counter before the add; `base` is its value in the base whose L is `l`.
-    Counter {
-        l: Position,
-        base: i64,
-        offset: u32,
-    },
-}
-
-enum Inserted {
-    /// The counter as it stood before, where it was read.
-    With(i64),
-    /// The base that was read is not the current one any more.
-    ViewChanged,
-}
-
-/// Reads a little-endian counter of 8 or 4 bytes.
-pub(crate) fn read_counter(value: &[u8], offset: u32, wide: bool) -> Option<i64> {
-    let at = value.get(offset as usize..)?;
-    if wide {
-        Some(i64::from_le_bytes(*at.first_chunk()?))
-    } else {
-        Some(i64::from(i32::from_le_bytes(*at.first_chunk()?)))
-    }
-}
-
-/// The counter with everything that is not rolled back and that the base does not hold, committed or not.
-fn counter_before(
-    view: &View,
-    row: &Row<'_, Arc<SharedTree>>,
-    kind: Kind,
-    reading: (Position, i64, u32),
-) -> i64 {
-    let (l, base, offset) = reading;
-    let mut found = Found::default();
-    'newest_first: for generation in &view.generations {
-        let Some(entry) = generation.index(row.tree.id).and_then(|index| index.get(row.key)) else {
-            continue;
-        };
-        for version in entry.payload().versions().filter(|version| visibility::stands(*version, l)) {
-            if found.take(version) == Settled::Yes {
-                break 'newest_first;
-            }
-        }
-    }
-    let start = match found.data {
-        Data::Put(value) => read_counter(value, offset, kind.is_wide()).unwrap_or(0),
-        Data::Nothing => base,
-        Data::Deleted => 0,
-    };
-    found.deltas.added_to(start, offset, kind.is_wide())
 }
 
 impl VersionStore for Overlay {
@@ -292,14 +118,7 @@ impl VersionStore for Overlay {
 
     fn slot(&self, owner: Arc<Owner>) -> Option<OverlaySlot> {
         let index = self.slots.open(owner)?;
-        Some(OverlaySlot {
-            slots: Arc::clone(&self.slots),
-            views: Arc::clone(&self.views),
-            index,
-            view: None,
-            snapshot: CommitTs(0),
-            own: OwnWrites::default(),
-        })
+        Some(OverlaySlot::new(Arc::clone(&self.slots), Arc::clone(&self.views), index))
     }
 
     fn tree(&self, id: TreeId) -> Arc<SharedTree> {
@@ -316,29 +135,13 @@ impl VersionStore for Overlay {
 
     #[inline]
     fn pin(&self, slot: &mut OverlaySlot, mode: Mode) -> CommitTs {
-        debug_assert!(slot.view.is_none(), "a slot pins one view at a time");
-        let line = slot.slots.line(slot.index);
-        line.begun.store(self.coarse_nanos.load(Ordering::Relaxed), Ordering::Relaxed);
-        loop {
-            let number = self.views.number();
-            line.name_view(number, mode == Mode::ReadWrite);
-            let snapshot = CommitTs(self.last_visible.load(Ordering::Acquire));
-            line.name_snapshot(snapshot);
-            // Only now is it known that the view was current when the snapshot was read, and that it is pinned.
-            if self.views.number() == number {
-                // SAFETY: the line names it, and it was the current one after the line named it.
-                slot.view = Some(NonNull::from(unsafe { slot.views.pinned(number) }));
-                slot.snapshot = snapshot;
-                return snapshot;
-            }
-        }
+        slot.line().begun.store(self.coarse_nanos.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.pin(mode, || CommitTs(self.last_visible.load(Ordering::Acquire)))
     }
 
     #[inline]
     fn unpin(&self, slot: &mut OverlaySlot) {
-        debug_assert!(slot.own.state().is_none(), "a transaction that wrote is committed or aborted first");
-        slot.view = None;
-        slot.line().clear();
+        slot.unpin();
     }
 
     #[inline]
@@ -400,7 +203,7 @@ impl VersionStore for Overlay {
         slot.own.undo_to(versions);
     }
 
-    fn each_written(&self, slot: &OverlaySlot, take: &mut dyn FnMut(TreeId, &[u8], Kind, &[u8])) {
+    fn each_written(&self, slot: &OverlaySlot, take: &mut dyn FnMut(OwnWrite<'_>)) {
         slot.own.each(take);
     }
 
@@ -596,35 +399,5 @@ impl VersionStore for Overlay {
 
     fn check(&self, fault: &mut dyn FnMut(String)) {
         self.check_all(fault);
-    }
-}
-
-/// The slot's second view word, for the time of one escrow read.
-struct SecondPin<'s> {
-    line: &'s Slot,
-    view: &'s View,
-}
-
-impl<'s> SecondPin<'s> {
-    fn new(views: &'s Views, line: &'s Slot) -> Self {
-        loop {
-            let number = views.number();
-            line.second.store(number, Ordering::Release);
-            fence(Ordering::SeqCst);
-            if views.number() == number {
-                // SAFETY: the line names it, and it was the current one after the line named it.
-                return SecondPin { line, view: unsafe { views.pinned(number) } };
-            }
-        }
-    }
-
-    fn view(&self) -> &View {
-        self.view
-    }
-}
-
-impl Drop for SecondPin<'_> {
-    fn drop(&mut self) {
-        self.line.second.store(0, Ordering::Release);
     }
 }

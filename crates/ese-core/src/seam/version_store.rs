@@ -139,7 +139,7 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     fn undo_to(&self, slot: &mut Self::Slot, versions: usize);
 
     /// Hands everything written and not undone to `take`, in order; locks excluded.
-    fn each_written(&self, slot: &Self::Slot, take: &mut dyn FnMut(TreeId, &[u8], Kind, &[u8]));
+    fn each_written(&self, slot: &Self::Slot, take: &mut dyn FnMut(OwnWrite<'_>));
 
     /// What the transaction itself did to a row.
     fn find_own<'a>(&'a self, slot: &'a Self::Slot, row: &Row<'_, Self::Tree>) -> Found<'a>;
@@ -282,6 +282,19 @@ pub struct Taken<'a> {
     pub key: &'a [u8],
     /// What becomes of the row.
     pub change: Change<'a>,
+}
+
+/// A change that a transaction has written.
+#[derive(Clone, Copy)]
+pub struct OwnWrite<'a> {
+    /// The tree.
+    pub tree: TreeId,
+    /// The key.
+    pub key: &'a [u8],
+    /// What it does.
+    pub kind: Kind,
+    /// The value, or the escrow delta.
+    pub payload: &'a [u8],
 }
 
 /// How much a transaction has written.

@@ -1,0 +1,165 @@
+//! A write: conflict check and insert in one step, inside the gate and under the row's latch.
+//!
+//! Invariants:
+//! - Recency and the tree's newest generation are raised before the version is inserted.
+//! - Nothing here waits for a transaction, reads a page or calls back.
+
+use super::{
+    conflict::{self, Asker},
+    gate::Entered,
+    generation::Generation,
+    own::OwnWrites,
+    store::Overlay,
+    tree::SharedTree,
+    view::View,
+    visibility::{self, Data, Found, Settled},
+};
+use crate::{
+    seam::version_store::{Refusal, Row},
+    txn::Kind,
+};
+use ese_base::{CommitTs, Position, sync::atomic::Ordering};
+use std::sync::Arc;
+
+/// A chain with this many deltas asks for a merge: readers walk all of them.
+const HOT_DELTAS: u32 = 10_000;
+
+impl Overlay {
+    /// The generations of `view` that may hold the row: none of them, or those numbered up to the answer.
+    #[inline]
+    pub(super) fn newest_holding(&self, view: &View, tree: &SharedTree, hash: u64) -> Option<u32> {
+        let oldest = view.oldest_number();
+        if tree.newest_generation() < oldest {
+            return None;
+        }
+        let newest = self.recency.newest(hash);
+        (newest >= oldest).then_some(newest)
+    }
+
+    /// The conflict check; the caller is inside the gate and holds the row's latch.
+    #[inline]
+    pub(super) fn admit(
+        &self,
+        view: &View,
+        row: &Row<'_, Arc<SharedTree>>,
+        asker: &Asker<'_>,
+    ) -> Result<(), Refusal> {
+        if asker.snapshot < self.window.floor() {
+            return Err(Refusal::SnapshotTooOld);
+        }
+        if let Some(newest) = self.newest_holding(view, row.tree, row.hash) {
+            conflict::check(view, row.tree.id, row.key, newest, asker)
+                .map_err(|met| Refusal::Conflict(met.with))?;
+        }
+        if self.window.conflicts(row.hash, asker.kind, asker.snapshot) {
+            return Err(Refusal::ConflictMerged);
+        }
+        Ok(())
+    }
+
+    /// Conflict check and insert; the caller is inside the gate.
+    pub(super) fn insert(
+        &self,
+        entered: &Entered<'_>,
+        (snapshot, own): (CommitTs, &mut OwnWrites),
+        row: &Row<'_, Arc<SharedTree>>,
+        (kind, payload): (Kind, &[u8]),
+        reading: Reading,
+    ) -> Result<Inserted, Refusal> {
+        let view = self.views.current(entered);
+        let id = row.tree.id;
+        let Some((place, database)) = view.database(id.attachment) else { return Err(Refusal::Detached) };
+        let _latched = self.latches.lock(row.hash);
+        let Some(state) = own.state() else { unreachable!("a transaction begins to write before it writes") };
+        self.admit(view, row, &Asker { state, snapshot, kind })?;
+        let counter = match reading {
+            Reading::Nothing => 0,
+            Reading::Counter { l, .. } if l != database.l => return Ok(Inserted::ViewChanged),
+            Reading::Counter { l, base, offset } => counter_before(view, row, kind, (l, base, offset)),
+        };
+        let active = view.active();
+        let Some((state, writer)) = own.record(active) else { unreachable!("it has a state, as above") };
+        writer.use_database(place);
+        // Raised before the insert: who has seen the version must find its generation here.
+        self.recency.raise(row.hash, active.number);
+        row.tree.raise(active.number);
+        let entry = active.index_or_insert(id).get_or_insert(active.arena(), row.key).entry();
+        let version = entry.payload().push(active.arena(), state, kind, payload);
+        own.push(id, row.hash, entry, version);
+        if kind.is_delta() && entry.payload().deltas().is_multiple_of(HOT_DELTAS) {
+            self.wants_merge.store(true, Ordering::Relaxed);
+        }
+        self.account(active);
+        Ok(Inserted::With(counter))
+    }
+
+    /// Tells the budget about an arena that has grown.
+    #[inline]
+    fn account(&self, generation: &Generation) {
+        let now = generation.bytes();
+        if now > generation.accounted.load(Ordering::Relaxed) {
+            let before = generation.accounted.fetch_max(now, Ordering::Relaxed);
+            if now > before {
+                self.bytes.fetch_add(now - before, Ordering::Relaxed);
+                if now >= self.seal_at.load(Ordering::Relaxed) {
+                    self.wants_seal.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// What an insert reads on its way.
+pub(super) enum Reading {
+    Nothing,
+    /// The counter before the add; `base` is its value in the base whose L is `l`.
+    Counter {
+        l: Position,
+        base: i64,
+        offset: u32,
+    },
+}
+
+pub(super) enum Inserted {
+    /// The counter as it stood before, where it was read.
+    With(i64),
+    /// The base that was read is not the current one any more.
+    ViewChanged,
+}
+
+/// Reads a little-endian counter of 8 or 4 bytes.
+pub(crate) fn read_counter(value: &[u8], offset: u32, wide: bool) -> Option<i64> {
+    let at = value.get(offset as usize..)?;
+    if wide {
+        Some(i64::from_le_bytes(*at.first_chunk()?))
+    } else {
+        Some(i64::from(i32::from_le_bytes(*at.first_chunk()?)))
+    }
+}
+
+/// The counter with everything that is not rolled back and that the base does not hold, committed or not.
+fn counter_before(
+    view: &View,
+    row: &Row<'_, Arc<SharedTree>>,
+    kind: Kind,
+    reading: (Position, i64, u32),
+) -> i64 {
+    let (l, base, offset) = reading;
+    let mut found = Found::default();
+    'newest_first: for generation in &view.generations {
+        let Some(entry) = generation.index(row.tree.id).and_then(|index| index.get(row.key)) else {
+            continue;
+        };
+        for version in entry.payload().versions().filter(|version| visibility::stands(*version, l)) {
+            if found.take(version) == Settled::Yes {
+                break 'newest_first;
+            }
+        }
+    }
+    let start = match found.data {
+        Data::Put(value) => read_counter(value, offset, kind.is_wide()).unwrap_or(0),
+        Data::Nothing => base,
+        Data::Deleted => 0,
+    };
+    found.deltas.added_to(start, offset, kind.is_wide())
+}
