@@ -15,6 +15,11 @@ struct Home {
 
 const HOMES: &[Home] = &[
     Home {
+        paths: &["rustix::mm"],
+        homes: &["crates/ese-base/src/memory.rs"],
+        instead: "use ese_base::memory",
+    },
+    Home {
         paths: &[
             "std::sync::atomic",
             "core::sync::atomic",
@@ -33,7 +38,7 @@ const HOMES: &[Home] = &[
         instead: "use ese_base::clock",
     },
     Home {
-        paths: &["std::fs", "memmap2", "fs2", "rustix"],
+        paths: &["std::fs", "memmap2", "fs2", "rustix::fs"],
         // The second one asks the operating system for the size of the memory.
         homes: &["crates/ese-io/src/", "crates/ese/src/machine.rs"],
         instead: "files are ese-io's affair",

@@ -44,7 +44,7 @@ const LAYERS: &[Layer] = &[
         may_use: &["ese", "ese-base", "ese-btree", "ese-core", "ese-io", "ese-mem", "ese-pager", "ese-wal"],
     },
     Layer { name: "ese-bench", part: Part::Tool, may_use: &["ese", "ese-base"] },
-    Layer { name: "ese-examples", part: Part::Tool, may_use: &["ese", "ese-sim"] },
+    Layer { name: "ese-examples", part: Part::Tool, may_use: &["ese", "ese-base", "ese-core", "ese-sim"] },
     Layer { name: "xtask", part: Part::Tool, may_use: &[] },
 ];
 
