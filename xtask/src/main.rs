@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`, one file a command.
 //!
-//! Reading order: [`ci`] (what must hold), [`test`], [`tidy`] (the house rules), then the lanes ([`loom`], [`shuttle`],
-//! [`model`]) and [`bench`]. [`cargo`] runs cargo for all of them.
+//! Reading order: [`ci`] (what must hold), [`mod@test`], [`tidy`] (the house rules), then the lanes ([`loom`],
+//! [`shuttle`], [`model`]) and [`mod@bench`]. [`cargo`] runs cargo for all of them.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
