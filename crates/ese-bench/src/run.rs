@@ -48,7 +48,7 @@ pub struct Outcome {
 }
 
 /// The engines of an ordinary run.
-pub const ENGINES_DEFAULT: &[&str] = &["lmdb", "redb", "sqlite", "btreemap"];
+pub const ENGINES_DEFAULT: &[&str] = &["ese", "lmdb", "redb", "sqlite", "btreemap"];
 
 /// The engine of that name.
 ///
@@ -56,6 +56,7 @@ pub const ENGINES_DEFAULT: &[&str] = &["lmdb", "redb", "sqlite", "btreemap"];
 /// An unknown name, with the known ones.
 pub fn lane(name: &str) -> Result<Box<dyn Lane>> {
     Ok(match name {
+        "ese" => Box::new(EngineLane::<adapter::ese::Ese>::default()),
         "lmdb" => Box::new(EngineLane::<adapter::lmdb::Lmdb>::default()),
         "redb" => Box::new(EngineLane::<adapter::redb::Redb<adapter::redb::Memory>>::default()),
         "redb-file" => Box::new(EngineLane::<adapter::redb::Redb<adapter::redb::File>>::default()),
