@@ -2,7 +2,7 @@
 //!
 //! Invariants an implementation keeps:
 //! - A page that can be reached from a root somebody holds never changes.
-//! - [`Pages::node`] hands out a view only of bytes that [`NodeView::parse`] accepted at their first touch, or that
+//! - [`Pages::page`] hands out only bytes that [`NodeView::parse`] accepted at their first touch, or that
 //!   this crate wrote into memory that nobody else can write.
 //! - A page given by [`Sink::allocate`] belongs to that sink alone until the root that reaches it is published.
 
@@ -100,34 +100,39 @@ pub trait Pages: Sync {
     /// Bytes of a page.
     fn page_size(&self) -> usize;
 
-    /// The node at `at`, which must be of that level (0 = leaf).
+    /// The page of the node at `at`, which is of that level (0 = leaf), and a hint to the processor that it will be
+    /// read; where it was verified before, nothing of it is read yet.
     ///
     /// # Errors
     /// What the medium reports; `PageChecksum`, `DatabaseCorrupted`.
-    fn node(&self, at: ChildRef, level: u8) -> Result<NodeView<Self::Bytes<'_>>>;
+    fn page(&self, at: ChildRef, level: u8) -> Result<Self::Bytes<'_>>;
+
+    /// The node at `at`, which must be of that level.
+    ///
+    /// # Errors
+    /// As [`Pages::page`].
+    #[inline(always)]
+    fn node(&self, at: ChildRef, level: u8) -> Result<NodeView<Self::Bytes<'_>>> {
+        NodeView::of_level(self.page(at, level)?, level)
+    }
 
     /// As [`Pages::node`], held.
     ///
     /// # Errors
-    /// As [`Pages::node`].
+    /// As [`Pages::page`].
     fn held(&self, at: ChildRef, level: u8) -> Result<NodeView<Self::Held>>;
 
     /// The value in the run at `at`, as one slice.
     ///
     /// # Errors
-    /// As [`Pages::node`].
+    /// As [`Pages::page`].
     fn run(&self, at: RunRef) -> Result<Value<'_>>;
 
     /// All of the run's bytes, its header included, for `check`.
     ///
     /// # Errors
-    /// As [`Pages::node`].
+    /// As [`Pages::page`].
     fn run_pages(&self, at: RunRef) -> Result<Value<'_>>;
-
-    /// Says that the page will be read soon.
-    fn prefetch(&self, page: PageNo) {
-        let _ = page;
-    }
 }
 
 /// Writes the pages of one merge.

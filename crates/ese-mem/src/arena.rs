@@ -29,7 +29,7 @@ use ese_btree::{ChildRef, NodeView, PageNo, Pages, RUN_HEADER_BYTES, RunRef, pre
 use std::{
     alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
     ops::Deref,
-    ptr::{NonNull, null_mut},
+    ptr::NonNull,
     sync::Arc,
 };
 
@@ -41,7 +41,7 @@ pub(crate) const EXTENT_PAGES_MAX: u64 = 1 << INDEX_BITS;
 pub(crate) const EXTENTS_MAX: usize = 8192;
 
 /// Splits a page number into extent and index.
-#[inline]
+#[inline(always)]
 pub(crate) fn split(page: PageNo) -> (usize, usize) {
     let extent = usize::try_from(page.0 >> INDEX_BITS).unwrap_or(usize::MAX);
     let index = usize::try_from(page.0 & (EXTENT_PAGES_MAX - 1)).unwrap_or(usize::MAX);
@@ -55,7 +55,7 @@ pub(crate) fn join(extent: usize, index: u64) -> PageNo {
 
 /// Memory for pages.
 pub(crate) struct Arena {
-    extents: Box<[Extent]>,
+    extents: Box<[Extent; EXTENTS_MAX]>,
     page_size: usize,
     page_shift: u32,
     /// What was allocated, to be given back.
@@ -77,7 +77,8 @@ unsafe impl Sync for Arena {}
 
 impl Arena {
     pub(crate) fn new(page_size: usize) -> Arena {
-        let extents = (0..EXTENTS_MAX).map(|_| Extent::default()).collect();
+        let extents: Box<[Extent]> = (0..EXTENTS_MAX).map(|_| Extent::default()).collect();
+        let Ok(extents) = extents.try_into() else { unreachable!("the list has its length") };
         Arena { extents, page_size, page_shift: page_size.trailing_zeros(), blocks: Mutex::new(Vec::new()) }
     }
 
@@ -109,32 +110,30 @@ impl Arena {
         Ok(())
     }
 
-    /// The address of a stretch of pages; null when the arena has no such pages.
-    #[inline]
-    fn address(&self, page: PageNo, pages: usize) -> *mut u8 {
+    /// The address of a stretch of pages; `None` when the arena has no such pages.
+    #[inline(always)]
+    fn address(&self, page: PageNo, pages: usize) -> Option<*mut u8> {
         let (extent, index) = split(page);
-        let Some(extent) = self.extents.get(extent) else { return null_mut() };
+        let extent = self.extents.get(extent)?;
         let start = extent.start.load(Ordering::Acquire);
-        if start.is_null() || index + pages > extent.pages.load(Ordering::Relaxed) {
-            return null_mut();
+        // An extent that is not there has no pages.
+        if index + pages > extent.pages.load(Ordering::Relaxed) {
+            return None;
         }
         // SAFETY: the extent has `pages` pages from `index` on, so the offset stays inside its block.
-        unsafe { start.add(index << self.page_shift) }
+        Some(unsafe { start.add(index << self.page_shift) })
     }
 
     /// The bytes of a stretch of pages, for reading.
     ///
     /// # Safety
     /// The caller reads as the module's head says: a base that reaches the page is held for as long as the result.
-    #[inline]
-    unsafe fn bytes(&self, page: PageNo, pages: usize, len: usize) -> Result<&[u8]> {
-        let start = self.address(page, pages);
-        if start.is_null() || len > pages << self.page_shift {
-            return Err(outside(page));
-        }
+    #[inline(always)]
+    unsafe fn bytes(&self, page: PageNo, pages: usize) -> Result<&[u8]> {
+        let Some(start) = self.address(page, pages) else { return Err(outside(page)) };
         // SAFETY: the bytes lie inside the extent and were zeroed or written; nobody writes them while the base is
         // held.
-        Ok(unsafe { std::slice::from_raw_parts(start, len) })
+        Ok(unsafe { std::slice::from_raw_parts(start, pages << self.page_shift) })
     }
 
     /// Lets `fill` write a page that space handed to the caller.
@@ -142,7 +141,7 @@ impl Arena {
     /// # Errors
     /// `DatabaseCorrupted` when there is no such page.
     pub(crate) fn fill_own(&self, page: PageNo, fill: impl FnOnce(&mut [u8])) -> Result<()> {
-        self.fill_pages(page, 1, self.page_size, fill)
+        self.fill_pages(page, 1, fill)
     }
 
     /// Writes a run that space handed to the caller: `header`, `value`, and zeroes to the end of the last page.
@@ -151,7 +150,7 @@ impl Arena {
     /// As [`Arena::fill_own`].
     pub(crate) fn fill_own_run(&self, page: PageNo, header: &[u8], value: &[u8]) -> Result<()> {
         let pages = (header.len() + value.len()).div_ceil(self.page_size);
-        self.fill_pages(page, pages, pages << self.page_shift, |bytes| {
+        self.fill_pages(page, pages, |bytes| {
             let (start, rest) = bytes.split_at_mut(header.len());
             let (middle, end) = rest.split_at_mut(value.len());
             start.copy_from_slice(header);
@@ -160,22 +159,19 @@ impl Arena {
         })
     }
 
-    /// Lets `fill` write the first `len` bytes of a stretch of pages that are the caller's alone.
-    fn fill_pages(&self, page: PageNo, pages: usize, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<()> {
-        let start = self.address(page, pages);
-        if start.is_null() || len > pages << self.page_shift {
-            return Err(outside(page));
-        }
+    /// Lets `fill` write a stretch of pages that are the caller's alone.
+    fn fill_pages(&self, page: PageNo, pages: usize, fill: impl FnOnce(&mut [u8])) -> Result<()> {
+        let Some(start) = self.address(page, pages) else { return Err(outside(page)) };
         // SAFETY: the bytes lie inside the extent and were zeroed or written. The callers of this module have the
         // pages from space and for themselves (see the module's head), so no other reference to them lives.
-        fill(unsafe { std::slice::from_raw_parts_mut(start, len) });
+        fill(unsafe { std::slice::from_raw_parts_mut(start, pages << self.page_shift) });
         Ok(())
     }
 
     /// Overwrites pages that space takes back: no base has them.
     pub(crate) fn poison(&self, page: PageNo, pages: u64) {
         let Ok(pages) = usize::try_from(pages) else { return };
-        let filled = self.fill_pages(page, pages, pages << self.page_shift, |bytes| bytes.fill(0xDB));
+        let filled = self.fill_pages(page, pages, |bytes| bytes.fill(0xDB));
         debug_assert!(filled.is_ok(), "space takes back pages that the arena has");
     }
 }
@@ -226,9 +222,6 @@ impl Deref for HeldPage {
     }
 }
 
-/// How much of a node is asked for ahead: header, and the heads and slots of most leaves.
-const PREFETCH_LINES: usize = 5;
-
 impl Pages for ArenaPages {
     type Bytes<'p> = &'p [u8];
     type Held = HeldPage;
@@ -238,12 +231,12 @@ impl Pages for ArenaPages {
         self.arena.page_size
     }
 
-    #[inline]
-    fn node(&self, at: ChildRef, level: u8) -> Result<NodeView<&[u8]>> {
+    #[inline(always)]
+    fn page(&self, at: ChildRef, level: u8) -> Result<&[u8]> {
         // SAFETY: only bases and merges have an `ArenaPages`; they read pages of a base that they hold.
-        let bytes = unsafe { self.arena.bytes(at.page, 1, self.arena.page_size) }?;
-        let node = NodeView::trusted(bytes);
-        if node.level() != level { Err(outside(at.page)) } else { Ok(node) }
+        let bytes = unsafe { self.arena.bytes(at.page, 1) }?;
+        prefetch::node(bytes, level);
+        Ok(bytes)
     }
 
     fn held(&self, at: ChildRef, level: u8) -> Result<NodeView<HeldPage>> {
@@ -260,16 +253,8 @@ impl Pages for ArenaPages {
     fn run_pages(&self, at: RunRef) -> Result<Value<'_>> {
         let pages = usize::try_from(run_pages(at.len, self.arena.page_size)).map_err(|_| outside(at.page))?;
         let len = usize::try_from(at.len).map_err(|_| outside(at.page))?;
-        // SAFETY: as in `node`.
-        let bytes = unsafe { self.arena.bytes(at.page, pages, RUN_HEADER_BYTES + len) }?;
-        Ok(Value::Borrowed(bytes))
-    }
-
-    #[inline]
-    fn prefetch(&self, page: PageNo) {
-        // SAFETY: as in `node`; nothing is read.
-        if let Ok(bytes) = unsafe { self.arena.bytes(page, 1, self.arena.page_size) } {
-            prefetch::start(bytes, PREFETCH_LINES);
-        }
+        // SAFETY: as in `page`.
+        let bytes = unsafe { self.arena.bytes(at.page, pages) }?;
+        Ok(Value::Borrowed(&bytes[..RUN_HEADER_BYTES + len]))
     }
 }

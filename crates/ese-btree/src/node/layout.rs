@@ -101,7 +101,7 @@ const _: () =
 /// `len` up to a multiple of 8.
 #[inline]
 pub(crate) const fn padded(len: usize) -> usize {
-    len.next_multiple_of(8)
+    (len + 7) & !7
 }
 
 /// The head of a suffix.

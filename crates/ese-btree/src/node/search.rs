@@ -3,28 +3,50 @@
 //! A wrong guess of a branch costs as much as a dozen steps, and in a random search every second guess is wrong; so
 //! halving selects without branching, and the last few heads are counted straight on.
 
+use std::hint::select_unpredictable;
+
+/// A head as it lies in a page.
+pub(crate) trait Head {
+    /// The number it is.
+    fn to_number(self) -> u64;
+}
+
+impl Head for [u8; 8] {
+    #[inline(always)]
+    fn to_number(self) -> u64 {
+        u64::from_le_bytes(self)
+    }
+}
+
 /// How many heads are left to the count.
 const COUNTED: usize = 4;
 
 /// How many of the ascending `heads` lie below `head`.
-#[inline]
+#[inline(always)]
 pub(crate) fn count_below(heads: &[[u8; 8]], head: u64) -> usize {
+    let Some(last) = heads.len().checked_sub(COUNTED) else {
+        return heads.iter().map(|other| usize::from(other.to_number() < head)).sum();
+    };
+    // The answer lies in at ..= at + len. A single choice a step: of two, the compiler makes a branch.
     let mut at = 0;
     let mut len = heads.len();
     while len > COUNTED {
         let half = len / 2;
-        let below = u64::from_le_bytes(heads[at + half - 1]) < head;
-        at = std::hint::select_unpredictable(below, at + half, at);
+        let below = heads[at + half - 1].to_number() < head;
+        at = select_unpredictable(below, at + half, at);
         len -= half;
     }
-    heads[at..at + len].iter().fold(at, |count, other| count + usize::from(u64::from_le_bytes(*other) < head))
+    // A window of fixed length is counted without a loop; what it has before `at` lies below.
+    let at = at.min(last);
+    let window = heads[at..].first_chunk::<COUNTED>().expect("the window begins at least its length before the end");
+    window.iter().fold(at, |count, other| count + usize::from(other.to_number() < head))
 }
 
 /// How many of the ascending `heads`, all of them at least `head`, are equal to it.
 #[inline]
 pub(crate) fn count_equal(heads: &[[u8; 8]], head: u64) -> usize {
     // Nearly always none or one: look at two before searching.
-    let equal = |index: usize| heads.get(index).is_some_and(|other| u64::from_le_bytes(*other) == head);
+    let equal = |index: usize| heads.get(index).is_some_and(|other| other.to_number() == head);
     match (equal(0), equal(1)) {
         (false, _) => 0,
         (true, false) => 1,

@@ -6,13 +6,13 @@
 
 use super::{
     layout::{
-        CHILD_BYTES, HEAD_BYTES, HEADER_BYTES, Header, KIND_LEAF, OVERFLOW, SLOT_BYTES, beyond_head,
+        CHILD_BYTES, HEAD_BYTES, HEADER_BYTES, Header, OVERFLOW, SLOT_BYTES, beyond_head,
         decode_child, decode_run_ref, head_of, padded,
     },
-    search::{count_below, count_equal},
+    search::{Head, count_below, count_equal},
 };
 use crate::pages::{ChildRef, PageBytes, PageNo, RunRef};
-use ese_base::Value;
+use ese_base::{Error, ErrorKind, Value};
 use std::{
     cmp::Ordering,
     ops::{Deref, Range},
@@ -23,14 +23,10 @@ use zerocopy::FromBytes;
 #[derive(Clone, Copy, Debug)]
 pub struct NodeView<B> {
     bytes: B,
-    /// Where the heads begin.
-    heads: u16,
-    /// Where the slots begin.
-    slots: u16,
-    count: u16,
-    prefix_len: u16,
-    end: u16,
-    level: u8,
+    /// Bytes 4 .. 12 of the header: kind, level, count, length of the prefix, end of the cells. One number, because
+    /// a view of several small fields is copied through memory, and a copy that is wider than the stores before it
+    /// has to wait for them: one after the other, descents that should go on side by side.
+    start: u64,
 }
 
 /// What belongs to a key of a leaf.
@@ -48,18 +44,25 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     ///
     /// # Panics
     /// When the page is shorter than a header; other unsound bytes panic when they are looked at.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn trusted(bytes: B) -> Self {
-        let (header, _) = Header::ref_from_prefix(&bytes).expect("a page is longer than its header");
-        let (count, prefix_len) = (header.count.get(), header.prefix_len.get());
-        let (level, end) = (header.level, header.end.get());
-        let heads = HEADER_BYTES + padded(usize::from(prefix_len));
-        let children = if header.kind == KIND_LEAF { 0 } else { CHILD_BYTES * (usize::from(count) + 1) };
-        let slots = heads + HEAD_BYTES * usize::from(count) + children;
-        #[expect(clippy::cast_possible_truncation, reason = "a sound page has both inside its 32 KiB")]
-        let (heads, slots) = (heads as u16, slots as u16);
-        NodeView { bytes, heads, slots, count, prefix_len, end, level }
+        let start = bytes[4..].first_chunk().expect("a page is longer than its header");
+        let start = u64::from_le_bytes(*start);
+        NodeView { bytes, start }
+    }
+
+    /// As [`NodeView::trusted`], of a node that has to be of that level: a descent goes down in any case.
+    ///
+    /// # Errors
+    /// `DatabaseCorrupted` for another level.
+    #[inline(always)]
+    pub fn of_level(bytes: B, level: u8) -> ese_base::Result<Self> {
+        let node = NodeView::trusted(bytes);
+        if node.level() != level {
+            return Err(wrong_level(&node, level));
+        }
+        Ok(node)
     }
 
     /// The page.
@@ -70,17 +73,45 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     }
 
     /// 0 for a leaf, one more with each level above.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn level(&self) -> u8 {
-        self.level
+        let [_, level, ..] = self.start.to_le_bytes();
+        level
     }
 
     /// How many keys it has; an inner node has one child more.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn count(&self) -> usize {
-        usize::from(self.count)
+        let [_, _, n0, n1, ..] = self.start.to_le_bytes();
+        usize::from(u16::from_le_bytes([n0, n1]))
+    }
+
+    #[inline(always)]
+    fn prefix_len(&self) -> usize {
+        let [_, _, _, _, p0, p1, ..] = self.start.to_le_bytes();
+        usize::from(u16::from_le_bytes([p0, p1]))
+    }
+
+    /// Where the cells end.
+    #[inline(always)]
+    fn end(&self) -> usize {
+        let [.., e0, e1] = self.start.to_le_bytes();
+        usize::from(u16::from_le_bytes([e0, e1]))
+    }
+
+    /// Where the heads begin.
+    #[inline(always)]
+    fn heads_at(&self) -> usize {
+        HEADER_BYTES + padded(self.prefix_len())
+    }
+
+    /// Where the slots begin.
+    #[inline(always)]
+    fn slots_at(&self) -> usize {
+        let children = if self.level() == 0 { 0 } else { CHILD_BYTES * (self.count() + 1) };
+        self.heads_at() + HEAD_BYTES * self.count() + children
     }
 
     /// The number the page was written as.
@@ -98,21 +129,21 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     /// Bytes in use, header and trailer included.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
-        usize::from(self.end) + super::layout::TRAILER_BYTES
+        self.end() + super::layout::TRAILER_BYTES
     }
 
     /// What all keys begin with.
     #[inline]
     #[must_use]
     pub fn prefix(&self) -> &[u8] {
-        &self.bytes[HEADER_BYTES..HEADER_BYTES + usize::from(self.prefix_len)]
+        &self.bytes[HEADER_BYTES..HEADER_BYTES + self.prefix_len()]
     }
 
     /// Child `index` of an inner node, `index` ≤ count.
     #[inline]
     #[must_use]
     pub fn child(&self, index: usize) -> ChildRef {
-        let at = usize::from(self.heads) + HEAD_BYTES * self.count() + CHILD_BYTES * index;
+        let at = self.heads_at() + HEAD_BYTES * self.count() + CHILD_BYTES * index;
         let bytes = self.bytes[at..].first_chunk::<CHILD_BYTES>().expect("children lie inside the page");
         decode_child(bytes)
     }
@@ -132,7 +163,7 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     /// The length of key `index`.
     #[must_use]
     pub fn key_len(&self, index: usize) -> usize {
-        usize::from(self.prefix_len) + self.suffix_len(index)
+        self.prefix_len() + self.suffix_len(index)
     }
 
     /// Puts the suffix of key `index` into `out`, which has room for the longest key behind `at`, and returns its
@@ -162,58 +193,92 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     /// The `Err` is no failure: the key is not there.
     #[inline]
     pub fn search(&self, key: &[u8]) -> Result<usize, usize> {
-        let (suffix, head) = self.cut(key)?;
-        self.search_from(suffix, head, count_below(self.heads(), head))
+        self.search_at(key, self.guess(key))
     }
 
-    /// Where `key` is if it is there, found without a look at cells; [`NodeView::search_at`] takes it on from there.
-    #[inline]
+    /// The child of an inner node that holds `key`.
+    #[inline(always)]
+    #[must_use]
+    pub fn child_index(&self, key: &[u8]) -> usize {
+        let (suffix, head) = match self.cut(key) {
+            Ok(cut) => cut,
+            Err(index) => return index,
+        };
+        let heads = self.heads();
+        let first = count_below(heads, head);
+        if heads.get(first).is_none_or(|other| other.to_number() != head) {
+            return first;
+        }
+        match self.search_ties(suffix, first, head) {
+            Ok(separator) => separator + 1,
+            Err(index) => index,
+        }
+    }
+
+    /// Where `key` is if it is there, found without a look at cells; [`NodeView::search_at`] and
+    /// [`NodeView::find_at`] take it on from there.
+    #[inline(always)]
     pub(crate) fn guess(&self, key: &[u8]) -> usize {
-        self.cut(key).map_or(0, |(_, head)| count_below(self.heads(), head))
+        self.cut(key).map_or_else(|index| index, |(_, head)| count_below(self.heads(), head))
     }
 
     /// As [`NodeView::search`], with what [`NodeView::guess`] said.
     #[inline]
     pub(crate) fn search_at(&self, key: &[u8], guess: usize) -> Result<usize, usize> {
         let (suffix, head) = self.cut(key)?;
-        self.search_from(suffix, head, guess)
+        if self.heads().get(guess).is_none_or(|other| other.to_number() != head) {
+            return Err(guess);
+        }
+        self.search_ties(suffix, guess, head)
+    }
+
+    /// The index of `key`, if it is there, with what [`NodeView::guess`] said.
+    #[inline(always)]
+    pub(crate) fn find_at(&self, key: &[u8], guess: usize) -> Option<usize> {
+        let (suffix, head) = self.cut(key).ok()?;
+        match self.heads().get(guess..)? {
+            [] => None,
+            [other, ..] if other.to_number() != head => None,
+            // Nearly always only one key has the head.
+            [_] => self.is_tied_equal(guess, suffix).then_some(guess),
+            [_, next, ..] if next.to_number() != head => self.is_tied_equal(guess, suffix).then_some(guess),
+            _ => self.search_ties(suffix, guess, head).ok(),
+        }
     }
 
     /// What `key` has beyond the prefix, and its head; where it would lie when it does not begin with the prefix.
-    #[inline]
+    #[inline(always)]
     fn cut<'k>(&self, key: &'k [u8]) -> Result<(&'k [u8], u64), usize> {
-        let prefix_len = usize::from(self.prefix_len);
+        let prefix_len = self.prefix_len();
         if prefix_len == 0 {
             return Ok((key, head_of(key)));
         }
+        // Most prefixes are short: one comparison of eight bytes, which are there because a prefix is padded.
+        let start = self.bytes[HEADER_BYTES..].first_chunk::<8>();
+        if let (1..=8, Some(key_start), Some(start)) = (prefix_len, key.first_chunk::<8>(), start) {
+            let differ = u64::from_be_bytes(*key_start) ^ u64::from_be_bytes(*start);
+            if differ >> (64 - 8 * prefix_len) == 0 {
+                let suffix = &key[prefix_len..];
+                return Ok((suffix, head_of(suffix)));
+            }
+        }
+        self.cut_long(key)
+    }
+
+    /// As [`NodeView::cut`], for what is not usual.
+    #[cold]
+    #[inline(never)]
+    fn cut_long<'k>(&self, key: &'k [u8]) -> Result<(&'k [u8], u64), usize> {
         let prefix = self.prefix();
-        match key.split_at_checked(prefix_len) {
+        match key.split_at_checked(prefix.len()) {
             Some((start, suffix)) if start == prefix => Ok((suffix, head_of(suffix))),
             // A shorter key that is a start of the prefix lies before it; slices compare so.
             _ => Err(if key < prefix { 0 } else { self.count() }),
         }
     }
 
-    /// `first` is the first key whose head is not below `head`.
-    #[inline]
-    fn search_from(&self, suffix: &[u8], head: u64, first: usize) -> Result<usize, usize> {
-        if self.heads().get(first).is_none_or(|other| u64::from_le_bytes(*other) != head) {
-            return Err(first);
-        }
-        self.search_ties(suffix, first, head)
-    }
-
-    /// The child of an inner node that holds `key`.
-    #[inline]
-    #[must_use]
-    pub fn child_index(&self, key: &[u8]) -> usize {
-        match self.search(key) {
-            Ok(separator) => separator + 1,
-            Err(index) => index,
-        }
-    }
-
     /// Among the keys from `first` on whose head is that of `suffix`.
+    #[inline(never)]
     fn search_ties(&self, suffix: &[u8], first: usize, head: u64) -> Result<usize, usize> {
         let (mut low, mut high) = (first, first + count_equal(&self.heads()[first..], head));
         while low < high {
@@ -240,9 +305,21 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         }
     }
 
-    #[inline]
+    /// Whether key `index` is a key whose suffix has the same head.
+    #[inline(always)]
+    fn is_tied_equal(&self, index: usize, suffix: &[u8]) -> bool {
+        let (start, len) = self.slot(index);
+        let len = usize::from(len & !OVERFLOW);
+        len == suffix.len()
+            && match suffix.get(HEAD_BYTES..) {
+                Some(beyond) => equal(&self.bytes[start..start + beyond_head(len)], beyond),
+                None => true,
+            }
+    }
+
+    #[inline(always)]
     pub(super) fn heads(&self) -> &[[u8; HEAD_BYTES]] {
-        let at = usize::from(self.heads);
+        let at = self.heads_at();
         self.bytes[at..at + HEAD_BYTES * self.count()].as_chunks().0
     }
 
@@ -252,9 +329,9 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     }
 
     /// Where the cell of key `index` begins, and the slot's length with its flag.
-    #[inline]
+    #[inline(always)]
     fn slot(&self, index: usize) -> (usize, u16) {
-        let at = usize::from(self.slots) + SLOT_BYTES * index;
+        let at = self.slots_at() + SLOT_BYTES * index;
         let [o0, o1, l0, l1] =
             *self.bytes[at..].first_chunk::<SLOT_BYTES>().expect("slots lie inside the page");
         (usize::from(u16::from_le_bytes([o0, o1])), u16::from_le_bytes([l0, l1]))
@@ -267,7 +344,7 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
 
     #[inline]
     fn cell_end(&self, index: usize) -> usize {
-        if index + 1 < self.count() { self.slot(index + 1).0 } else { usize::from(self.end) }
+        if index + 1 < self.count() { self.slot(index + 1).0 } else { self.end() }
     }
 
     fn header(&self) -> &Header {
@@ -281,6 +358,19 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
             crate::prefetch::line(&self.bytes, self.slot(index).0);
         }
     }
+}
+
+/// Whether two slices of one length are equal; most are a few words long.
+#[inline(always)]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a_words.len() == b_words.len() && a_words.iter().zip(b_words).all(|(a, b)| a == b) && a_rest == b_rest
+}
+
+#[cold]
+fn wrong_level<B: Deref<Target = [u8]>>(node: &NodeView<B>, level: u8) -> Error {
+    let what = format!("page {} has level {}, expected {level}", node.page(), node.level());
+    Error::new(ErrorKind::DatabaseCorrupted, what)
 }
 
 impl<'p, B: PageBytes<'p>> NodeView<B> {

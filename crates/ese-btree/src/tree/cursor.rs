@@ -9,6 +9,7 @@ use crate::{
     limits::tree_key_max_bytes,
     node::NodeView,
     pages::{ChildRef, Pages},
+    prefetch,
 };
 use ese_base::{Error, Result, Value};
 use smallvec::SmallVec;
@@ -52,6 +53,10 @@ struct End<'p, P: Pages + 'p> {
     at_page: ChildRef,
     at: usize,
     limit: usize,
+    /// The leaf that comes after this one, if both have one parent: it is asked for while this one is read.
+    ahead: Option<P::Bytes<'p>>,
+    /// How many bytes of it to ask for at each row.
+    stride: usize,
 }
 
 impl<'p, P: Pages> Range<'p, P> {
@@ -128,6 +133,7 @@ impl<'p, P: Pages> Range<'p, P> {
             Side::Back => self.back.as_ref(),
         };
         let Some(end) = end else { return Err(failed()) };
+        end.prefetch_ahead(index);
         let prefix = end.leaf.prefix();
         if self.prefix_of != Some(side) {
             self.key[..prefix.len()].copy_from_slice(prefix);
@@ -279,7 +285,7 @@ impl<'p, P: Pages> End<'p, P> {
             path.push((node, index));
         }
         let leaf = pages.node(at, 0)?;
-        Ok(End { path, leaf, at_page: at, at: 0, limit: 0 })
+        Ok(End { path, leaf, at_page: at, at: 0, limit: 0, ahead: None, stride: 0 })
     }
 
     /// The same end at the first row of the next leaf.
@@ -291,10 +297,8 @@ impl<'p, P: Pages> End<'p, P> {
             if *index < node.count() {
                 *index += 1;
                 let at = node.child(*index);
-                // The leaf after that one is on its way while this one is read.
-                if level == 1 && *index < node.count() {
-                    pages.prefetch(node.child(*index + 1).page);
-                }
+                let more = level == 1 && *index < node.count();
+                self.ahead = if more { Some(pages.page(node.child(*index + 1), 0)?) } else { None };
                 break at;
             }
             self.path.pop();
@@ -308,6 +312,7 @@ impl<'p, P: Pages> End<'p, P> {
         self.leaf = pages.node(at, 0)?;
         self.at_page = at;
         self.at = 0;
+        self.stride = self.leaf.bytes().len() / self.leaf.count().max(1);
         Ok(Some(self))
     }
 
@@ -320,9 +325,8 @@ impl<'p, P: Pages> End<'p, P> {
             if let Some(before) = index.checked_sub(1) {
                 *index = before;
                 let at = node.child(before);
-                if level == 1 && before > 0 {
-                    pages.prefetch(node.child(before - 1).page);
-                }
+                let more = level == 1 && before > 0;
+                self.ahead = if more { Some(pages.page(node.child(before - 1), 0)?) } else { None };
                 break at;
             }
             self.path.pop();
@@ -337,7 +341,17 @@ impl<'p, P: Pages> End<'p, P> {
         self.leaf = pages.node(at, 0)?;
         self.at_page = at;
         self.at = self.leaf.count();
+        self.stride = self.leaf.bytes().len() / self.leaf.count().max(1);
         Ok(Some(self))
+    }
+
+    /// At row `index` of this leaf, asks for as much of the leaf that comes after it: without this, the first rows of
+    /// each leaf wait for memory.
+    #[inline(always)]
+    fn prefetch_ahead(&self, index: usize) {
+        if let Some(ahead) = &self.ahead {
+            prefetch::lines(ahead, index * self.stride, self.stride);
+        }
     }
 }
 

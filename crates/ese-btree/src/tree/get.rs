@@ -20,14 +20,14 @@ pub fn get<'p, P: Pages>(pages: &'p P, root: Root, key: &[u8]) -> Result<Option<
         level -= 1;
         node = pages.node(child, level)?;
     }
-    match node.search(key) {
-        Ok(index) => value(pages, &node, index).map(Some),
-        Err(_) => Ok(None),
+    match node.find_at(key, node.guess(key)) {
+        Some(index) => value(pages, &node, index).map(Some),
+        None => Ok(None),
     }
 }
 
 /// The value of row `index` of a leaf.
-#[inline]
+#[inline(always)]
 pub(super) fn value<'p, P: Pages>(
     pages: &'p P,
     leaf: &NodeView<P::Bytes<'p>>,

@@ -1,7 +1,7 @@
 //! Several rows by their keys, the descents interleaved: while one waits for memory the others go on.
 
 use super::{Root, get::value};
-use crate::pages::{ChildRef, Pages};
+use crate::{node::NodeView, pages::Pages};
 use ese_base::{Result, Value};
 use smallvec::SmallVec;
 
@@ -30,26 +30,28 @@ fn descend<'p, P: Pages>(
     keys: &[&[u8]],
     out: &mut dyn FnMut(usize, Option<Value<'p>>),
 ) -> Result<()> {
-    let mut at: [ChildRef; GROUP] = [root.node; GROUP];
+    let mut pages_of: SmallVec<[P::Bytes<'p>; GROUP]> = SmallVec::new();
+    for _ in keys {
+        pages_of.push(pages.page(root.node, root.level())?);
+    }
     for level in (1..root.height()).rev() {
-        for (at, key) in at.iter_mut().zip(keys) {
-            let node = pages.node(*at, level)?;
-            *at = node.child(node.child_index(key));
-            pages.prefetch(at.page);
+        for (page, key) in pages_of.iter_mut().zip(keys) {
+            let node = NodeView::of_level(page.clone(), level)?;
+            *page = pages.page(node.child(node.child_index(key)), level - 1)?;
         }
     }
     // The cell is another line than the heads, so it is asked for before the first one is compared.
-    let mut leaves: SmallVec<[_; GROUP]> = SmallVec::new();
-    for (at, key) in at.iter().zip(keys) {
-        let leaf = pages.node(*at, 0)?;
-        let index = leaf.guess(key);
-        leaf.prefetch_cell(index);
-        leaves.push((leaf, index));
+    let mut guesses = [0; GROUP];
+    for ((page, key), guess) in pages_of.iter().zip(keys).zip(&mut guesses) {
+        let leaf = NodeView::of_level(page.clone(), 0)?;
+        *guess = leaf.guess(key);
+        leaf.prefetch_cell(*guess);
     }
-    for (index, ((leaf, guess), key)) in leaves.iter().zip(keys).enumerate() {
-        let found = match leaf.search_at(key, *guess) {
-            Ok(row) => Some(value(pages, leaf, row)?),
-            Err(_) => None,
+    for (index, ((page, guess), key)) in pages_of.iter().zip(guesses).zip(keys).enumerate() {
+        let leaf = NodeView::of_level(page.clone(), 0)?;
+        let found = match leaf.find_at(key, guess) {
+            Some(row) => Some(value(pages, &leaf, row)?),
+            None => None,
         };
         out(index, found);
     }
