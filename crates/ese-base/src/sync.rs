@@ -20,6 +20,19 @@ mod real {
     pub fn spin() {
         std::hint::spin_loop();
     }
+
+    /// A number of the calling thread: nought, one, … in the order in which they first asked. For giving threads that
+    /// write at once different places to write to; nothing that must be right may hang on it.
+    #[inline]
+    #[must_use]
+    pub fn thread_number() -> usize {
+        static NEXT: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
+        std::thread_local! {
+            static NUMBER: usize = NEXT.fetch_add(1, atomic::Ordering::Relaxed);
+        }
+        // A thread that is being torn down has lost its number; any other does as well.
+        NUMBER.try_with(|number| *number).unwrap_or(0)
+    }
 }
 
 #[cfg(loom)]
@@ -36,6 +49,11 @@ mod model {
     /// One round of a spin loop: lets another thread run.
     pub fn spin() {
         loom::thread::yield_now();
+    }
+
+    /// Nought for every thread, so that they all meet.
+    pub fn thread_number() -> usize {
+        0
     }
 }
 
@@ -58,13 +76,18 @@ mod random {
         shuttle::thread::yield_now();
     }
 
+    /// Nought for every thread, so that they all meet.
+    pub fn thread_number() -> usize {
+        0
+    }
+
     /// Shuttle's mutex with the interface of the real one.
     #[derive(Debug, Default)]
     pub struct Mutex<T>(shuttle::sync::Mutex<T>);
 
-    /// Holds a [`Mutex`].
+    /// Holds a [`Mutex`], which it remembers for [`Condvar::wait_for`].
     #[derive(Debug)]
-    pub struct MutexGuard<'a, T>(Option<shuttle::sync::MutexGuard<'a, T>>);
+    pub struct MutexGuard<'a, T>(Option<shuttle::sync::MutexGuard<'a, T>>, &'a shuttle::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
         /// A mutex around `value`.
@@ -74,12 +97,12 @@ mod random {
 
         /// Waits for the lock.
         pub fn lock(&self) -> MutexGuard<'_, T> {
-            MutexGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+            MutexGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)), &self.0)
         }
 
         /// Takes the lock if it is free.
         pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+            self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard), &self.0))
         }
 
         /// The value, by exclusive access.
@@ -141,10 +164,9 @@ mod random {
         /// Shuttle has no time: yields once and reports a time-out.
         pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _limit: Duration) -> WaitTimeoutResult {
             let inner = guard.0.take().expect("the guard is whole outside Condvar::wait");
-            let mutex = shuttle::sync::MutexGuard::mutex(&inner);
             drop(inner);
             shuttle::thread::yield_now();
-            guard.0 = Some(mutex.lock().unwrap_or_else(PoisonError::into_inner));
+            guard.0 = Some(guard.1.lock().unwrap_or_else(PoisonError::into_inner));
             WaitTimeoutResult(true)
         }
     }

@@ -8,7 +8,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 /// and a store without a map (`pread`, remote) hands out shared bytes.
 #[derive(Clone)]
 pub enum Value<'t> {
-    /// Bytes in a page, in the overlay or in the transaction's own write set.
+    /// Bytes in a page, or in the overlay.
     Borrowed(&'t [u8]),
     /// Up to eight bytes held here: a computed counter.
     Inline {

@@ -27,7 +27,7 @@ pub struct Stats {
     pub rollbacks: u64,
     /// Statements that met a conflict.
     pub conflicts: u64,
-    /// Bytes of generations in the current view, write sets and the conflict window.
+    /// Bytes of generations in the current view, lists of own writes and the conflict window.
     pub version_store_bytes: u64,
     /// Bytes of generations that only older views hold.
     pub reader_held_bytes: u64,

@@ -64,7 +64,7 @@ impl Builder {
         self
     }
 
-    /// Bytes that versions younger than the base, write sets and the conflict window may take, at least 1 MiB. What
+    /// Bytes that versions younger than the base, lists of own writes and the conflict window may take, at least 1 MiB. What
     /// only old readers hold has a second bound of this size; one value may take a quarter of it. Default: a quarter of
     /// the machine's memory, at most 1 GiB (and 1 GiB where the machine does not tell its memory).
     pub fn version_store_bytes(mut self, bytes: u64) -> Builder {

@@ -24,9 +24,9 @@ impl<V: VersionStore> Core<V> {
             && self.versions.reader_bytes() <= self.options.version_store_bytes
     }
 
-    /// Bytes of the current generations, the window and the write sets.
+    /// Bytes of the current generations, the window and the lists of own writes.
     pub(super) fn used_bytes(&self) -> u64 {
-        self.versions.budget_bytes() + self.counters.write_set_bytes.load(Ordering::Relaxed)
+        self.versions.budget_bytes() + self.counters.own_write_bytes.load(Ordering::Relaxed)
     }
 
     #[cold]

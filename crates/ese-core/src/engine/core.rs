@@ -74,7 +74,7 @@ pub(super) struct Counters {
     pub(super) conflicts: AtomicU64,
     pub(super) merges: AtomicU64,
     pub(super) merged_rows: AtomicU64,
-    pub(super) write_set_bytes: AtomicU64,
+    pub(super) own_write_bytes: AtomicU64,
 }
 
 impl Counters {

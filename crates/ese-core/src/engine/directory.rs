@@ -10,11 +10,12 @@
 //! Renames do not touch `t` rows, so that writers in a tree conflict with its drop and not with its rename.
 //!
 //! A word per database saves looking: it counts changes in its high part and, in its low 16 bits, the transactions that
-//! changed the directory and have not ended. While nobody is changing it and the word is the one at which a session
-//! found the tree, the tree stands for every later snapshot of that session.
+//! changed the directory and have not ended. A session that finds a tree remembers the word, if nobody is changing the
+//! directory and its snapshot has seen the last change there was. While the word stays, the tree stands for every later
+//! snapshot of that session.
 
 use ese_base::{
-    Error, ErrorKind, Result, TreeNo,
+    CommitTs, Error, ErrorKind, Result, TreeNo,
     limits::NAME_MAX_BYTES,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -24,7 +25,11 @@ const CHANGE: u64 = IN_FLIGHT + 1;
 
 /// Says whether the directory may have changed; see the head of the module.
 #[derive(Debug, Default)]
-pub(super) struct DirectoryWord(AtomicU64);
+pub(super) struct DirectoryWord {
+    word: AtomicU64,
+    /// What was visible when the last change had ended: older snapshots have not seen it.
+    changed_at: AtomicU64,
+}
 
 /// A word at which nobody was changing the directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,19 +38,27 @@ pub(super) struct Quiet(u64);
 impl DirectoryWord {
     /// A transaction is about to write its first directory row.
     pub(super) fn begin_change(&self) {
-        self.0.fetch_add(CHANGE + 1, Ordering::SeqCst);
+        self.word.fetch_add(CHANGE + 1, Ordering::SeqCst);
     }
 
-    /// That transaction has ended: it is visible or aborted.
-    pub(super) fn end_change(&self) {
-        self.0.fetch_add(CHANGE - 1, Ordering::SeqCst);
+    /// That transaction has ended: it is visible, at or below `last_visible`, or aborted.
+    pub(super) fn end_change(&self, last_visible: CommitTs) {
+        // Before the word: who finds it quiet finds the timestamp of what made it so.
+        self.changed_at.fetch_max(last_visible.0, Ordering::SeqCst);
+        self.word.fetch_add(CHANGE - 1, Ordering::SeqCst);
     }
 
     /// The word, if nobody is changing the directory.
     #[inline]
     pub(super) fn quiet(&self) -> Option<Quiet> {
-        let word = self.0.load(Ordering::SeqCst);
+        let word = self.word.load(Ordering::SeqCst);
         (word & IN_FLIGHT == 0).then_some(Quiet(word))
+    }
+
+    /// The word, if nobody is changing the directory and `snapshot` has seen every change.
+    pub(super) fn quiet_for(&self, snapshot: CommitTs) -> Option<Quiet> {
+        let quiet = self.quiet()?;
+        (self.changed_at.load(Ordering::SeqCst) <= snapshot.0).then_some(quiet)
     }
 }
 
@@ -130,10 +143,12 @@ mod tests {
         word.begin_change();
         word.begin_change();
         assert_eq!(word.quiet(), None);
-        word.end_change();
+        word.end_change(CommitTs(4));
         assert_eq!(word.quiet(), None);
-        word.end_change();
+        word.end_change(CommitTs(7));
         assert_ne!(word.quiet().unwrap(), before, "a change that ended is remembered");
+        assert_eq!(word.quiet_for(CommitTs(6)), None, "this snapshot has not seen the last change");
+        assert_eq!(word.quiet_for(CommitTs(7)), word.quiet());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
         version_store::{Direction, From, Row, VersionStore},
     },
 };
-use ese_base::{AttachmentNo, Error, ErrorKind, Result, TreeId, TreeNo, Value};
+use ese_base::{AttachmentNo, CommitTs, Error, ErrorKind, Result, TreeId, TreeNo, Value};
 use std::{
     cell::{Ref, RefCell},
     ops::Bound,
@@ -26,6 +26,7 @@ use std::{
 pub(super) struct Reading<'a, V: VersionStore> {
     pub(super) core: &'a Core<V>,
     pub(super) slot: &'a V::Slot,
+    pub(super) snapshot: CommitTs,
     pub(super) trees: &'a RefCell<TreeCache<V>>,
 }
 
@@ -75,7 +76,7 @@ impl<'a, V: VersionStore> Reading<'a, V> {
             return Err(Error::new(ErrorKind::ObjectNotFound, "the directory is not for users"));
         }
         let attachment = self.core.attachment(id.attachment)?;
-        let word = attachment.word.quiet();
+        let word = attachment.word.quiet_for(self.snapshot);
         if self.directory_row(&attachment, &directory::standing_key(id.number))?.is_none() {
             return Err(Error::new(
                 ErrorKind::ObjectNotFound,

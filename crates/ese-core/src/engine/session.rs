@@ -91,7 +91,8 @@ impl<V: VersionStore> LocalSession<V> {
     /// The open transaction's snapshot and own writes.
     #[inline]
     pub(super) fn reading(&self) -> Reading<'_, V> {
-        Reading { core: &self.core, slot: &self.slot, trees: &self.trees }
+        let snapshot = self.txn.as_ref().map(|txn| txn.snapshot).unwrap_or_default();
+        Reading { core: &self.core, slot: &self.slot, snapshot, trees: &self.trees }
     }
 
     /// Runs one read at level 0, of the newest committed state.
@@ -104,10 +105,10 @@ impl<V: VersionStore> LocalSession<V> {
                 statement.insert(slot.ok_or_else(out_of_slots)?)
             }
         };
-        self.core.versions.pin(slot, Mode::ReadOnly);
+        let snapshot = self.core.versions.pin(slot, Mode::ReadOnly);
         let pin = Unpin { core: &self.core, slot };
         self.core.state.check()?;
-        read(&Reading { core: &self.core, slot: &*pin.slot, trees: &self.trees })
+        read(&Reading { core: &self.core, slot: &*pin.slot, snapshot, trees: &self.trees })
     }
 
     /// How much the transaction has written; a savepoint.
@@ -120,7 +121,7 @@ impl<V: VersionStore> LocalSession<V> {
     pub(super) fn account_writes(&mut self) {
         let now = self.core.versions.written(&self.slot).bytes;
         if now != self.accounted {
-            let bytes = &self.core.counters.write_set_bytes;
+            let bytes = &self.core.counters.own_write_bytes;
             bytes.fetch_add(now.wrapping_sub(self.accounted), Ordering::Relaxed);
             self.accounted = now;
         }
@@ -129,7 +130,7 @@ impl<V: VersionStore> LocalSession<V> {
     /// The end of the transaction: nothing of it is pinned or named any more.
     fn finish(&mut self, txn: Txn<V>) {
         for attachment in &txn.directories {
-            attachment.word.end_change();
+            attachment.word.end_change(self.core.versions.last_visible());
         }
         self.core.versions.unpin(&mut self.slot);
         self.account_writes();
@@ -312,7 +313,7 @@ impl<V: VersionStore> Drop for LocalSession<V> {
         if let Some(txn) = self.txn.take() {
             self.abort(txn);
         }
-        self.core.counters.write_set_bytes.fetch_sub(self.accounted, Ordering::Relaxed);
+        self.core.counters.own_write_bytes.fetch_sub(self.accounted, Ordering::Relaxed);
         self.core.counters.sessions.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,7 +1,7 @@
 //! What a session remembers of the trees it uses, so that a statement on a known tree looks nothing up.
 //!
-//! Invariant: an entry's `found_at` is a word at which nobody was changing the directory and a snapshot of this
-//! session, not younger than the present one, had the tree.
+//! Invariant: an entry's `found_at` is a word at which nobody was changing the directory, and at which a snapshot of this
+//! session that had seen every change had the tree.
 
 use super::{core::Attachment, directory::Quiet};
 use crate::seam::version_store::VersionStore;

@@ -224,3 +224,20 @@ fn databases_come_and_go() {
     let found = s.find_tree(again, "t").unwrap().unwrap();
     assert_eq!(s.get(found, b"k").unwrap().as_deref(), Some(&b"2"[..]));
 }
+
+#[test]
+fn a_tree_found_in_an_old_snapshot_is_not_remembered_for_newer_ones() {
+    let engine = engine();
+    let t = tree(&engine);
+    let (mut old, mut dropper) = (session(&engine), session(&engine));
+    old.put(t, b"k", b"v", Put::Upsert).unwrap();
+    old.begin(Mode::ReadWrite).unwrap();
+    dropper.drop_tree(t).unwrap();
+    assert_eq!(old.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]), "the snapshot has the tree");
+    let error = old.put(t, b"k", b"w", Put::Upsert).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WriteConflict, "and it was dropped since");
+    old.rollback_to(0).unwrap();
+    old.begin(Mode::ReadWrite).unwrap();
+    assert_eq!(old.get(t, b"k").unwrap_err().kind(), ErrorKind::ObjectNotFound);
+    assert_eq!(old.put(t, b"k", b"w", Put::Upsert).unwrap_err().kind(), ErrorKind::ObjectNotFound);
+}
