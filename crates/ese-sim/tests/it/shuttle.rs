@@ -1,0 +1,81 @@
+//! The whole engine under random schedules of shuttle: sessions on threads, background work on another.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p ese-sim --release shuttle`; without the flag there is nothing here.
+
+use ese_base::{clock::ManualClock, limits::PAGE_SIZE_DEFAULT_BYTES, sync::thread};
+use ese_core::{Background, Engine, LocalEngine, Options};
+use ese_mem::MemoryBackend;
+use ese_sim::{
+    history,
+    workload::{self, Size},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+/// How many schedules each test runs.
+const SCHEDULES: usize = 1500;
+
+fn engine() -> Arc<dyn Engine> {
+    let options = Options {
+        sessions_max: 8,
+        background: Background::Manual,
+        generation_bytes: 16 << 10,
+        merge_rows: 1,
+        ..Options::default()
+    };
+    let backend = MemoryBackend::new(PAGE_SIZE_DEFAULT_BYTES).expect("the default is a page size");
+    LocalEngine::start(options, Arc::new(backend), Arc::new(ManualClock::default()))
+        .expect("an engine starts")
+}
+
+/// Sessions at work beside a thread that merges for as long as they are; how many merges there were.
+fn sessions_beside_merges(size: Size, seed: u64) -> u64 {
+    let engine = engine();
+    let done = Arc::new(AtomicBool::new(false));
+    let background = {
+        let (engine, done) = (Arc::clone(&engine), Arc::clone(&done));
+        let work = move || {
+            while !done.load(Ordering::SeqCst) {
+                engine.request_merge();
+                engine.step().expect("a step goes through");
+                thread::yield_now();
+            }
+        };
+        thread::Builder::new().spawn(work).expect("a thread can be started")
+    };
+    let history = workload::run(&engine, size, seed).expect("the workload goes through");
+    done.store(true, Ordering::SeqCst);
+    background.join().expect("the background thread ends");
+    let merges = engine.stats().merges;
+    if let Err(fault) = history::check(&history) {
+        panic!("seed {seed}: {fault}");
+    }
+    engine.merge().expect("an idle engine merges");
+    assert_eq!(engine.check().expect("a check goes through"), Vec::<String>::new(), "seed {seed}");
+    engine.close().expect("nothing is open");
+    merges
+}
+
+/// Each schedule has a workload of its own; shuttle prints the schedule of a failure.
+fn under_shuttle(size: Size) {
+    let (seeds, merges) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
+    let sum = Arc::clone(&merges);
+    let run = move || {
+        let merges = sessions_beside_merges(size, seeds.fetch_add(1, Ordering::SeqCst));
+        sum.fetch_add(merges, Ordering::SeqCst);
+    };
+    shuttle::check_random(run, SCHEDULES);
+    assert!(merges.load(Ordering::SeqCst) > SCHEDULES as u64, "merges did not run beside sessions");
+}
+
+#[test]
+fn shuttle_two_sessions_and_merges() {
+    under_shuttle(Size { threads: 2, txns: 4, keys: 2, padding: 0 });
+}
+
+#[test]
+fn shuttle_three_sessions_and_merges() {
+    under_shuttle(Size { threads: 3, txns: 3, keys: 2, padding: 3000 });
+}
