@@ -15,6 +15,7 @@
 
 mod cursor;
 mod entry;
+mod less;
 #[cfg(test)]
 #[cfg(loom)]
 mod loom_tests;
@@ -111,7 +112,7 @@ impl<P, const N: usize> Index<P, N> {
     fn leaf(&self, target: Target<'_>) -> Option<&Node<P, N>> {
         let mut node = self.root()?;
         while node.level() > 0 {
-            node = node.child_towards(target);
+            node = node.child_towards(target).node;
         }
         Some(node)
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use ese_base::sync::thread;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 fn chunk_count(arena: &Arena) -> usize {
     let mut count = 0;
@@ -109,6 +109,23 @@ fn bounds_too_small_for_a_chunk_are_raised() {
     let arena = Arena::new(0, 0);
     let pieces: Vec<_> = (0..100).map(|round| filled(&arena, round.into(), 8, round)).collect();
     check(&pieces);
+}
+
+#[test]
+fn threads_of_different_stripes_have_different_chunks() {
+    let arena = Arc::new(Arena::new(4096, 4096));
+    let stripes: BTreeSet<usize> = (0..2 * STRIPES)
+        .map(|_| {
+            let arena = Arc::clone(&arena);
+            let work = move || {
+                arena.alloc(16, 16);
+                thread_number() % STRIPES
+            };
+            thread::Builder::new().spawn(work).unwrap().join().unwrap()
+        })
+        .collect();
+    assert_eq!(arena.bytes(), 4096 * stripes.len() as u64);
+    assert!(stripes.len() > 1, "one thread after the other has the next number");
 }
 
 #[test]

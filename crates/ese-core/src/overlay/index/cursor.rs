@@ -8,7 +8,8 @@
 use super::{
     Index,
     entry::Entry,
-    node::{Node, Target},
+    node::{Child, Node, Target},
+    prefetch::prefetch,
 };
 
 /// A place in an [`Index`], alive as long as `'a`.
@@ -18,8 +19,23 @@ use super::{
 pub(crate) struct Cursor<'a, P, const N: usize = { super::SLOTS }> {
     index: &'a Index<P, N>,
     place: Place<'a, P, N>,
-    /// Of the leaf last reached.
+    /// By which the leaf was reached.
     parent: Option<&'a Node<P, N>>,
+    /// The leaf that comes next if the cursor goes on as it did: only to have it fetched in time.
+    ahead: Option<&'a Node<P, N>>,
+}
+
+/// So many steps after it came to a leaf a cursor has the entries of the next one fetched: late enough for that leaf to
+/// be there, early enough for its first entry.
+const STEPS_TO_PREFETCH: usize = 3;
+
+/// Which way a cursor goes on from the leaf it comes to.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Nobody knows.
+    Any,
+    Forward,
+    Backward,
 }
 
 /// What [`Node::locate`] answers.
@@ -34,7 +50,7 @@ enum Place<'a, P, const N: usize> {
 
 impl<'a, P, const N: usize> Cursor<'a, P, N> {
     pub(super) fn new(index: &'a Index<P, N>) -> Self {
-        Cursor { index, place: Place::Nowhere, parent: None }
+        Cursor { index, place: Place::Nowhere, parent: None, ahead: None }
     }
 
     /// To the first entry.
@@ -44,7 +60,7 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
 
     /// To the last entry.
     pub(crate) fn last(&mut self) -> Option<&'a Entry<P>> {
-        let Some(leaf) = self.descend(None, Target::End) else { return self.before_all() };
+        let Some(leaf) = self.descend(None, Target::End, Way::Any) else { return self.before_all() };
         let order = leaf.order();
         Some(self.at(leaf, order.slot(order.count() - 1)))
     }
@@ -83,6 +99,7 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
             return self.seek_gt(leaf.entry(slot).key());
         }
         let rank = order.rank_of(slot) + 1;
+        self.prefetch_ahead(rank);
         if rank < order.count() {
             return Some(self.at(leaf, order.slot(rank)));
         }
@@ -101,7 +118,9 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
         if order.is_frozen() {
             return self.seek_lt(leaf.entry(slot).key());
         }
-        match order.rank_of(slot) {
+        let rank = order.rank_of(slot);
+        self.prefetch_ahead(order.count() - rank);
+        match rank {
             0 => self.over_begin(leaf),
             rank => Some(self.at(leaf, order.slot(rank - 1))),
         }
@@ -110,7 +129,7 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
     /// To the first entry of what `rank` says of the key's place in its leaf.
     #[inline]
     fn forward(&mut self, key: &[u8], rank: impl Fn(Located) -> usize) -> Option<&'a Entry<P>> {
-        let Some(leaf) = self.descend(None, Target::Key(key)) else { return self.behind_all() };
+        let Some(leaf) = self.descend(None, Target::Key(key), Way::Any) else { return self.behind_all() };
         let order = leaf.order();
         let rank = rank(leaf.locate(order, key));
         if rank < order.count() { Some(self.at(leaf, order.slot(rank))) } else { self.over_end(leaf) }
@@ -124,7 +143,7 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
         key: &[u8],
         rank: impl Fn(Located) -> usize,
     ) -> Option<&'a Entry<P>> {
-        let Some(leaf) = self.descend(None, target) else { return self.before_all() };
+        let Some(leaf) = self.descend(None, target, Way::Any) else { return self.before_all() };
         let order = leaf.order();
         match rank(leaf.locate(order, key)) {
             0 => self.over_begin(leaf),
@@ -136,7 +155,7 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
     fn over_end(&mut self, leaf: &'a Node<P, N>) -> Option<&'a Entry<P>> {
         let Some(high) = leaf.high() else { return self.behind_all() };
         let start = self.parent.filter(|parent| !parent.ends_with(leaf));
-        let leaf = self.descend(start, Target::Key(high.key()))?;
+        let leaf = self.descend(start, Target::Key(high.key()), Way::Forward)?;
         let order = leaf.order();
         let rank =
             leaf.locate(order, high.key()).expect("an entry that is a leaf's low bound is in the leaf");
@@ -147,7 +166,7 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
     fn over_begin(&mut self, leaf: &'a Node<P, N>) -> Option<&'a Entry<P>> {
         let Some(low) = leaf.low() else { return self.before_all() };
         let start = self.parent.filter(|parent| !parent.begins_with(leaf));
-        let leaf = self.descend(start, Target::Before(low.key()))?;
+        let leaf = self.descend(start, Target::Before(low.key()), Way::Backward)?;
         let order = leaf.order();
         let rank = leaf.locate(order, low.key()).unwrap_or_else(|rank| rank);
         Some(self.at(leaf, order.slot(rank - 1)))
@@ -155,15 +174,34 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
 
     /// The leaf that `target` leads to, from `start` if that is still part of the tree, else from the root.
     #[inline]
-    fn descend(&mut self, start: Option<&'a Node<P, N>>, target: Target<'_>) -> Option<&'a Node<P, N>> {
+    fn descend(
+        &mut self,
+        start: Option<&'a Node<P, N>>,
+        target: Target<'_>,
+        way: Way,
+    ) -> Option<&'a Node<P, N>> {
         let start = start.filter(|start| !start.order().is_frozen());
         let mut node = start.or_else(|| self.index.root())?;
-        self.parent = None;
+        (self.parent, self.ahead) = (None, None);
         while node.level() > 0 {
-            self.parent = Some(node);
-            node = node.child_towards(target);
+            let child = node.child_towards(target);
+            if node.level() == 1 {
+                self.parent = Some(node);
+                self.ahead = leaf_ahead(node, &child, way);
+            }
+            node = child.node;
         }
         Some(node)
+    }
+
+    /// Has the entries of the next leaf fetched, when the cursor has gone so many steps in its own.
+    #[inline]
+    fn prefetch_ahead(&mut self, steps: usize) {
+        if steps == STEPS_TO_PREFETCH
+            && let Some(leaf) = self.ahead.take()
+        {
+            leaf.prefetch_entries();
+        }
     }
 
     fn at(&mut self, leaf: &'a Node<P, N>, slot: usize) -> &'a Entry<P> {
@@ -180,4 +218,21 @@ impl<'a, P, const N: usize> Cursor<'a, P, N> {
         self.place = Place::BehindAll;
         None
     }
+}
+
+/// The leaf that a walk comes to after this one, which is fetched meanwhile.
+#[inline]
+fn leaf_ahead<'a, P, const N: usize>(
+    parent: &'a Node<P, N>,
+    child: &Child<'_, P, N>,
+    way: Way,
+) -> Option<&'a Node<P, N>> {
+    let rank = match way {
+        Way::Any => return None,
+        Way::Forward => child.rank + 1,
+        Way::Backward => child.rank.checked_sub(1)?,
+    };
+    let leaf = (rank < child.order.count()).then(|| parent.child(child.order.slot(rank)))?;
+    prefetch(leaf);
+    Some(leaf)
 }

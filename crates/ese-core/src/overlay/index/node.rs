@@ -16,8 +16,9 @@
 
 use super::{
     entry::{Entry, Thin},
+    less,
     order::{Order, SLOTS_MAX},
-    prefetch::prefetch,
+    prefetch::{prefetch, prefetch_line},
 };
 use crate::overlay::arena::Arena;
 use ese_base::sync::{
@@ -74,6 +75,13 @@ pub(super) enum Target<'k> {
     Before(&'k [u8]),
     /// The last node.
     End,
+}
+
+/// A child, and where it was found in its parent.
+pub(super) struct Child<'a, P, const SLOTS: usize> {
+    pub(super) node: &'a Node<P, SLOTS>,
+    pub(super) order: Order,
+    pub(super) rank: usize,
 }
 
 /// The bounds of a new node, and what it takes over from its predecessor.
@@ -134,6 +142,14 @@ impl<P, const SLOTS: usize> Node<P, SLOTS> {
         unsafe { Entry::at(self.slots[slot].load(Ordering::Acquire).cast()) }
     }
 
+    /// Has all entries of a leaf fetched.
+    pub(super) fn prefetch_entries(&self) {
+        debug_assert_eq!(self.level, 0);
+        for slot in &self.slots[..self.order().count()] {
+            prefetch_line(slot.load(Ordering::Relaxed).cast());
+        }
+    }
+
     /// The child in an inner node's slot, which an order word read before names.
     #[inline]
     pub(super) fn child(&self, slot: usize) -> &Self {
@@ -155,12 +171,7 @@ impl<P, const SLOTS: usize> Node<P, SLOTS> {
     #[inline]
     pub(super) fn locate(&self, order: Order, key: &[u8]) -> Result<usize, usize> {
         let head = head(key, self.skip);
-        // Without a branch: the heads of all slots, from which those are taken that the order word names.
-        let mut less = 0_u32;
-        for slot in self.heads.iter().rev() {
-            less = less + less + u32::from(slot.load(Ordering::Relaxed) < head);
-        }
-        let rank = (less & order.live()).count_ones() as usize;
+        let rank = less::count(&self.heads, head, order.live());
         if rank == order.count() || self.heads[order.slot(rank)].load(Ordering::Relaxed) != head {
             return Err(rank);
         }
@@ -198,15 +209,16 @@ impl<P, const SLOTS: usize> Node<P, SLOTS> {
 
     /// The child that a descent goes on with: its bounds enclose what is looked for.
     #[inline]
-    pub(super) fn child_towards(&self, target: Target<'_>) -> &Self {
+    pub(super) fn child_towards(&self, target: Target<'_>) -> Child<'_, P, SLOTS> {
         loop {
             let order = self.order();
-            let child = self.child(order.slot(self.rank_towards(order, target)));
-            prefetch::<Self>(child);
+            let rank = self.rank_towards(order, target);
+            let node = self.child(order.slot(rank));
+            prefetch::<Self>(node);
             // A child that was split is replaced after its new sibling was named. Who sees the copy, which has only the
             // lower keys, therefore sees the order word changed. It changes once a slot at most.
             if Order::from_word(self.order.load(Ordering::Relaxed)).is_same(order) {
-                return child;
+                return Child { node, order, rank };
             }
         }
     }

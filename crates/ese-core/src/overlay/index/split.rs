@@ -84,7 +84,7 @@ impl<P, const SLOTS: usize> Index<P, SLOTS> {
         let mut above = self.root().filter(|root| !ptr::eq(*root, node))?;
         let target = Target::Key(node.low().map_or(&[], |low| low.key()));
         while above.level() > node.level() + 1 {
-            above = above.child_towards(target);
+            above = above.child_towards(target).node;
         }
         let order = above.order();
         let rank = above.rank_towards(order, target);
