@@ -25,7 +25,6 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 }
 
 pub(super) fn create(statement: &mut Statement<'_>, attachment: AttachmentNo, name: &str) -> Result<TreeId> {
-    check_name(name)?;
     let database = statement.world.database(attachment)?;
     let number = statement.world.next_tree(database);
     enter(statement, database, name, number)?;
@@ -67,14 +66,10 @@ pub(super) fn drop_tree(statement: &mut Statement<'_>, tree: TreeId) -> Result<(
 }
 
 pub(super) fn rename(statement: &mut Statement<'_>, tree: TreeId, name: &str) -> Result<()> {
-    check_name(name)?;
     let database = statement.world.tree(tree, statement.eyes)?;
     let old = name_of(statement, database, tree)?;
     if old == name_row(database, name) {
         return Ok(());
-    }
-    if statement.value(&name_row(database, name)).is_some() {
-        return Err(Error::new(ErrorKind::TreeDuplicate, format!("{name:?} exists")));
     }
     statement.write(&old, What::Delete, ErrorKind::WriteConflict)?;
     enter(statement, database, name, tree.number)

@@ -135,7 +135,8 @@ impl ReferenceSession {
             Ok(_) => open.log.extend(log),
             Err(error) => {
                 world.undo(&log);
-                if error.is_concurrent() {
+                // A tree in use is no row in conflict.
+                if error.is_concurrent() && error.kind() != ErrorKind::TreeInUse {
                     self.note_conflict();
                 }
             }
@@ -176,6 +177,7 @@ impl Transaction for ReferenceSession {
     }
 
     fn create_tree(&mut self, attachment: AttachmentNo, name: &str) -> Result<TreeId> {
+        trees::check_name(name)?;
         self.statement(Level::Any, |statement, _| trees::create(statement, attachment, name))
     }
 
@@ -184,6 +186,7 @@ impl Transaction for ReferenceSession {
     }
 
     fn rename_tree(&mut self, tree: TreeId, name: &str) -> Result<()> {
+        trees::check_name(name)?;
         self.statement(Level::Any, |statement, _| trees::rename(statement, tree, name))
     }
 }
