@@ -37,9 +37,8 @@ mod visibility;
 mod walk;
 mod window;
 
-pub(crate) use store::Overlay;
-pub(crate) use insert::read_counter;
 pub(crate) use store::Limits;
+pub(crate) use store::Overlay;
 pub(crate) use view::{Database, Databases};
 pub(crate) use visibility::encode_delta;
 pub use visibility::{Data, Deltas, Found};

@@ -65,7 +65,7 @@ impl Builder {
     }
 
     /// Bytes that versions younger than the base, lists of own writes and the conflict window may take, at least 1 MiB. What
-    /// only old readers hold has a second bound of this size; one value may take a quarter of it. Default: a quarter of
+    /// only old snapshots hold has a second bound, twice this size; one value may take a quarter of it. Default: a quarter of
     /// the machine's memory, at most 1 GiB (and 1 GiB where the machine does not tell its memory).
     pub fn version_store_bytes(mut self, bytes: u64) -> Builder {
         self.version_store_bytes = Some(bytes);

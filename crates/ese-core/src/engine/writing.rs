@@ -7,10 +7,9 @@
 
 use super::{core::Attachment, directory, reading::Reading, session::LocalSession, trees::Known};
 use crate::{
-    overlay::{encode_delta, read_counter},
+    overlay::encode_delta,
     seam::{
         session::{Mode, Session},
-        store::Base,
         transaction::{Delete, Delta, LockMode, Put, Transaction},
         version_store::{Refusal, Row, VersionStore},
     },
@@ -60,7 +59,7 @@ impl<V: VersionStore> LocalSession<V> {
             Some(_) => {}
         }
         self.core.state.check_writes()?;
-        self.core.ensure_room()?;
+        self.core.ensure_room(&self.slot)?;
         self.make_state();
         Ok(())
     }
@@ -387,18 +386,12 @@ impl<V: VersionStore> Transaction for LocalSession<V> {
 
     fn fetch_add(&mut self, tree: TreeId, key: &[u8], offset: u32, delta: Delta) -> Result<i64> {
         self.check_counter(tree, key, offset, delta)?;
-        let kind = Kind::delta(offset, delta);
         let hash = self.core.versions.hash(tree, key);
-        let mut base_counter = |base: &dyn Base| {
-            let value = base.get(tree.number, key)?;
-            Ok::<_, Error>(value.and_then(|value| read_counter(&value, offset, kind.is_wide())))
-        };
         let Some(known) = self.trees.get_mut().get(tree) else {
             return Err(Error::new(ErrorKind::ObjectNotFound, format!("tree {tree}")));
         };
         let row = Row { tree: &known.tree, key, hash };
-        let place = (offset, delta);
-        match self.core.versions.write_delta(&mut self.slot, &row, place, &mut base_counter)? {
+        match self.core.versions.write_delta(&mut self.slot, &row, (offset, delta))? {
             Ok(before) => {
                 self.note_write();
                 Ok(before)

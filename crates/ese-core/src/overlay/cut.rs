@@ -290,8 +290,17 @@ impl Overlay {
         }
         // SAFETY: called under the applier's lock only.
         let view = unsafe { self.views.current_of_applier() };
-        let held = self.views.held_by_readers(view).iter().map(|generation| generation.bytes()).sum();
-        self.reader_bytes.store(held, Ordering::Relaxed);
+        self.reader_bytes.store(self.held_bytes(view, |_| true), Ordering::Relaxed);
+    }
+
+    fn held_bytes(&self, view: &View, counts: impl Fn(u64) -> bool) -> u64 {
+        self.views.held_by_readers(view, counts).iter().map(|generation| generation.bytes()).sum()
+    }
+
+    /// Bytes that only those replaced views hold whose number `counts`.
+    pub(super) fn measure_held(&self, counts: impl Fn(u64) -> bool) -> u64 {
+        let applier = self.applier.lock();
+        self.held_bytes(self.view(&applier), counts)
     }
 
     pub(super) fn free_retired(&self) -> usize {
@@ -300,8 +309,7 @@ impl Overlay {
         let count = freed.len();
         if count > 0 {
             let view = self.view(&applier);
-            let held = self.views.held_by_readers(view).iter().map(|generation| generation.bytes()).sum();
-            self.reader_bytes.store(held, Ordering::Relaxed);
+            self.reader_bytes.store(self.held_bytes(view, |_| true), Ordering::Relaxed);
         }
         drop(applier);
         // Arenas and bases go here, under no lock.

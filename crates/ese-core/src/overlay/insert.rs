@@ -19,6 +19,7 @@ use crate::{
     txn::Kind,
 };
 use ese_base::{CommitTs, Position, sync::atomic::Ordering};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A chain with this many deltas asks for a merge: readers walk all of them.
@@ -64,7 +65,7 @@ impl Overlay {
         (snapshot, own): (CommitTs, &mut OwnWrites),
         row: &Row<'_, Arc<SharedTree>>,
         (kind, payload): (Kind, &[u8]),
-        reading: Reading,
+        reading: Reading<'_>,
     ) -> Result<Inserted, Refusal> {
         let view = self.views.current(entered);
         let id = row.tree.id;
@@ -75,7 +76,9 @@ impl Overlay {
         let counter = match reading {
             Reading::Nothing => 0,
             Reading::Counter { l, .. } if l != database.l => return Ok(Inserted::ViewChanged),
-            Reading::Counter { l, base, offset } => counter_before(view, row, kind, (l, base, offset)),
+            Reading::Counter { l, base, offset } => {
+                counter_before(view, row, kind.is_wide(), (l, base, offset))
+            }
         };
         let active = view.active();
         let Some((state, writer)) = own.record(active) else { unreachable!("it has a state, as above") };
@@ -110,12 +113,12 @@ impl Overlay {
 }
 
 /// What an insert reads on its way.
-pub(super) enum Reading {
+pub(super) enum Reading<'a> {
     Nothing,
-    /// The counter before the add; `base` is its value in the base whose L is `l`.
+    /// The counter at `offset` before the add; `base` is the row's value in the base whose L is `l`.
     Counter {
         l: Position,
-        base: i64,
+        base: &'a [u8],
         offset: u32,
     },
 }
@@ -127,13 +130,13 @@ pub(super) enum Inserted {
     ViewChanged,
 }
 
-/// Reads a little-endian counter of 8 or 4 bytes.
-pub(crate) fn read_counter(value: &[u8], offset: u32, wide: bool) -> Option<i64> {
-    let at = value.get(offset as usize..)?;
+/// Reads a little-endian counter of 8 or 4 bytes; 0 where the value does not have it.
+fn read_counter(value: &[u8], offset: u32, wide: bool) -> i64 {
+    let at = value.get(offset as usize..).unwrap_or_default();
     if wide {
-        Some(i64::from_le_bytes(*at.first_chunk()?))
+        at.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes))
     } else {
-        Some(i64::from(i32::from_le_bytes(*at.first_chunk()?)))
+        at.first_chunk().map_or(0, |bytes| i64::from(i32::from_le_bytes(*bytes)))
     }
 }
 
@@ -141,8 +144,8 @@ pub(crate) fn read_counter(value: &[u8], offset: u32, wide: bool) -> Option<i64>
 fn counter_before(
     view: &View,
     row: &Row<'_, Arc<SharedTree>>,
-    kind: Kind,
-    reading: (Position, i64, u32),
+    wide: bool,
+    reading: (Position, &[u8], u32),
 ) -> i64 {
     let (l, base, offset) = reading;
     let mut found = Found::default();
@@ -156,10 +159,15 @@ fn counter_before(
             }
         }
     }
-    let start = match found.data {
-        Data::Put(value) => read_counter(value, offset, kind.is_wide()).unwrap_or(0),
+    let value = match found.data {
+        Data::Put(value) => value,
         Data::Nothing => base,
-        Data::Deleted => 0,
+        Data::Deleted => &[],
     };
-    found.deltas.added_to(start, offset, kind.is_wide())
+    if found.deltas.is_empty() {
+        return read_counter(value, offset, wide);
+    }
+    let mut value: SmallVec<[u8; 64]> = SmallVec::from_slice(value);
+    found.deltas.apply(&mut value);
+    read_counter(&value, offset, wide)
 }

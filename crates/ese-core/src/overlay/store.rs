@@ -23,8 +23,8 @@ use crate::{
         store::{Base, Store},
         transaction::Delta,
         version_store::{
-            CounterOf, Culprit, Direction, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage,
-            VersionStore, Written,
+            Culprit, Direction, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage, VersionStore,
+            Written,
         },
     },
     txn::{Kind, Owner, TxnState},
@@ -255,26 +255,26 @@ impl VersionStore for Overlay {
         self.admit(view, row, &Asker { state, snapshot: slot.snapshot, kind })
     }
 
-    fn write_delta<E>(
+    fn write_delta(
         &self,
         slot: &mut OverlaySlot,
         row: &Row<'_, Arc<SharedTree>>,
         (offset, delta): (u32, Delta),
-        base_counter: CounterOf<'_, E>,
-    ) -> Result<Result<i64, Refusal>, E> {
+    ) -> ese_base::Result<Result<i64, Refusal>> {
         let kind = Kind::delta(offset, delta);
         let payload = encode_delta(offset, delta);
         let line = slot.slots.line(slot.index);
         loop {
+            // The base is read outside the gate, of the current view; inside it must still be the current base.
             let second = SecondPin::new(&self.views, line);
             let Some((_, database)) = second.view().database(row.tree.id.attachment) else {
                 return Ok(Err(Refusal::Detached));
             };
-            let l = database.l;
-            let base = base_counter(&*database.base)?.unwrap_or(0);
+            let base = database.base.get(row.tree.id.number, row.key)?;
             let entered = self.gate.enter(line);
             let writer = (slot.snapshot, &mut slot.own);
-            let reading = Reading::Counter { l, base, offset };
+            let reading =
+                Reading::Counter { l: database.l, base: base.as_deref().unwrap_or_default(), offset };
             match self.insert(&entered, writer, row, (kind, &payload), reading) {
                 Ok(Inserted::With(counter)) => return Ok(Ok(counter)),
                 Ok(Inserted::ViewChanged) => {}
@@ -370,6 +370,12 @@ impl VersionStore for Overlay {
 
     fn reader_bytes(&self) -> u64 {
         self.reader_bytes.load(Ordering::Relaxed)
+    }
+
+    fn held_by_others(&self, slot: &OverlaySlot) -> u64 {
+        self.measure_held(|view| {
+            self.slots.lines().any(|(index, line)| index != slot.index && line.names(view))
+        })
     }
 
     #[inline]

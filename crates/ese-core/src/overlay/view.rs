@@ -188,12 +188,20 @@ impl Views {
         self.retired.lock().len() + 1
     }
 
-    /// The generations that only replaced views hold, each once.
-    pub(crate) fn held_by_readers(&self, current: &View) -> Vec<Arc<Generation>> {
+    /// The generations that only replaced views hold, of those whose number `counts`; each once.
+    pub(crate) fn held_by_readers(
+        &self,
+        current: &View,
+        counts: impl Fn(u64) -> bool,
+    ) -> Vec<Arc<Generation>> {
         let mut held: Vec<Arc<Generation>> = Vec::new();
         for retired in self.retired.lock().iter() {
             // SAFETY: owned by the list, under its mutex.
-            for generation in unsafe { &(*retired.view).generations } {
+            let view = unsafe { &*retired.view };
+            if !counts(view.number) {
+                continue;
+            }
+            for generation in &view.generations {
                 let known = |g: &Arc<Generation>| Arc::ptr_eq(g, generation);
                 if !current.generations.iter().any(known) && !held.iter().any(known) {
                     held.push(Arc::clone(generation));

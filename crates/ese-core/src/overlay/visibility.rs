@@ -31,14 +31,23 @@ pub enum Data<'g> {
     Deleted,
 }
 
-/// Sums of escrow adds, one for each counter.
+/// Escrow adds, newest first; those of one counter are added up where nothing between them overlaps it.
+///
+/// Adds of one kind commute; adds to overlapping places do not, because each wraps in its own width. They can come from
+/// one transaction, or from several one after the other, so they are applied in the order in which they were made.
 #[derive(Debug, Clone, Default)]
 pub struct Deltas(SmallVec<[(u32, Delta); 1]>);
 
+/// Whether two counters share a byte without being the same.
+fn overlap((a, x): (u32, Delta), (b, y): (u32, Delta)) -> bool {
+    let (a, b) = (u64::from(a), u64::from(b));
+    a < b + y.width() as u64 && b < a + x.width() as u64
+}
+
 impl Deltas {
-    /// Adds another delta.
+    /// Takes in the next older delta.
     pub fn add(&mut self, offset: u32, delta: Delta) {
-        for (place, sum) in &mut self.0 {
+        for (place, sum) in self.0.iter_mut().rev() {
             if *place == offset && sum.width() == delta.width() {
                 *sum = match (*sum, delta) {
                     (Delta::I32(a), Delta::I32(b)) => Delta::I32(a.wrapping_add(b)),
@@ -47,19 +56,11 @@ impl Deltas {
                 };
                 return;
             }
+            if overlap((*place, *sum), (offset, delta)) {
+                break;
+            }
         }
         self.0.push((offset, delta));
-    }
-
-    /// `start` with what is to be added to the counter at `offset`.
-    pub(crate) fn added_to(&self, start: i64, offset: u32, wide: bool) -> i64 {
-        let width = if wide { 8 } else { 4 };
-        match self.0.iter().find(|(place, sum)| *place == offset && sum.width() == width) {
-            Some((_, Delta::I64(by))) => start.wrapping_add(*by),
-            // Wraps in its own width; `start` was read from that width.
-            Some((_, Delta::I32(by))) => i64::from(i32::try_from(start).unwrap_or(0).wrapping_add(*by)),
-            None => start,
-        }
     }
 
     /// Whether there are none.
@@ -69,9 +70,9 @@ impl Deltas {
         self.0.is_empty()
     }
 
-    /// Adds all of them to the counters in `value`; a counter outside of it is left alone.
+    /// Adds all of them to the counters in `value`, oldest first; a counter outside of it is left alone.
     pub fn apply(&self, value: &mut [u8]) {
-        for (offset, delta) in &self.0 {
+        for (offset, delta) in self.0.iter().rev() {
             let at = *offset as usize;
             match delta {
                 Delta::I32(by) => {
@@ -189,6 +190,25 @@ mod tests {
         deltas.apply(&mut value);
         assert_eq!(i64::from_le_bytes(value[..8].try_into().unwrap()), i64::MIN, "wraps");
         assert_eq!(i32::from_le_bytes(value[8..].try_into().unwrap()), -1);
+    }
+
+    #[test]
+    fn overlapping_deltas_keep_their_order() {
+        // Newest first, as they are found: the older add wraps within its eight bytes before the newer one adds.
+        let (newer, older) = ((1, Delta::I64(1 << 56)), (8, Delta::I64(255)));
+        let mut deltas = Deltas::default();
+        let mut made = vec![0_u8; 16];
+        for (offset, delta) in [newer, older, newer, older] {
+            deltas.add(offset, delta);
+        }
+        for (offset, delta) in [older, newer, older, newer] {
+            let mut one = Deltas::default();
+            one.add(offset, delta);
+            one.apply(&mut made);
+        }
+        let mut value = vec![0_u8; 16];
+        deltas.apply(&mut value);
+        assert_eq!(value, made);
     }
 
     #[test]

@@ -68,9 +68,6 @@ pub trait Walk<'a> {
     fn next(&mut self) -> Option<(&'a [u8], Found<'a>)>;
 }
 
-/// Reads a counter from a base; `None` where the base does not have the row.
-pub type CounterOf<'f, E> = &'f mut dyn FnMut(&dyn Base) -> Result<Option<i64>, E>;
-
 /// What pins most; for errors.
 #[derive(Debug, Clone)]
 pub struct Culprit {
@@ -172,17 +169,15 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     fn probe(&self, slot: &mut Self::Slot, row: &Row<'_, Self::Tree>, kind: Kind) -> Result<(), Refusal>;
 
     /// Writes an escrow delta and returns the counter as it stood before, uncommitted adds of others included.
-    /// `base_counter` reads the counter from a base, outside of every latch; it may be called more than once.
     ///
     /// # Errors
-    /// The outer result carries an error of `base_counter`, the inner one is as in [`VersionStore::write`].
-    fn write_delta<E>(
+    /// The outer result carries what a base reports, the inner one is as in [`VersionStore::write`].
+    fn write_delta(
         &self,
         slot: &mut Self::Slot,
         row: &Row<'_, Self::Tree>,
         place: (u32, Delta),
-        base_counter: CounterOf<'_, E>,
-    ) -> Result<Result<i64, Refusal>, E>;
+    ) -> ese_base::Result<Result<i64, Refusal>>;
 
     /// Notes that the transaction of the slot writes in the tree, before it looks whether the tree still stands.
     fn use_tree(&self, slot: &mut Self::Slot, tree: &Self::Tree);
@@ -252,6 +247,9 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
 
     /// Bytes that only older views hold; cheap.
     fn reader_bytes(&self) -> u64;
+
+    /// Bytes that only older views hold, those not counted that nobody but this slot names.
+    fn held_by_others(&self, slot: &Self::Slot) -> u64;
 
     /// Whether the active generation has reached its size, or a counter has so many deltas that a merge is due; cheap.
     fn wants_work(&self) -> bool;
