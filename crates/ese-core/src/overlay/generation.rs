@@ -54,7 +54,7 @@ unsafe impl Sync for Generation {}
 impl Generation {
     /// An empty generation; its arena grows in chunks that suit `bytes`, the size at which it will be sealed.
     pub(crate) fn new(number: u32, bytes: u64) -> Self {
-        let most = usize::try_from(bytes / 16).unwrap_or(usize::MAX).clamp(4 << 10, 1 << 20);
+        let most = usize::try_from(bytes / 16).unwrap_or(usize::MAX).clamp(4 << 10, 4 << 20);
         Generation {
             number,
             arena: Arena::new(most.min(64 << 10), most),
