@@ -1,6 +1,6 @@
 //! A node: one page of keys with what belongs to them. Nodes are built once and never changed.
 //!
-//! Reading order: [`layout`] (the bytes), `view` (reading them), `search` (finding a key), `parse` (from unknown bytes
+//! Reading order: `layout` (the bytes), `view` (reading them), `search` (finding a key), `parse` (from unknown bytes
 //! to a view), `build` (from rows to pages).
 
 pub(crate) mod build;
@@ -10,4 +10,5 @@ pub(crate) mod search;
 mod view;
 
 pub use layout::RUN_HEADER_BYTES;
+pub(crate) use view::COPY_SLACK;
 pub use view::{Cell, NodeView};

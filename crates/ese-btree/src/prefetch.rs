@@ -21,8 +21,11 @@ pub fn line(bytes: &[u8], at: usize) {
 /// Asks for the cache lines that begin in the `len` bytes from `at` on.
 #[inline(always)]
 pub fn lines(bytes: &[u8], at: usize, len: usize) {
-    for at in (at.next_multiple_of(LINE_BYTES)..at + len).step_by(LINE_BYTES) {
+    let end = at + len;
+    let mut at = (at + LINE_BYTES - 1) & !(LINE_BYTES - 1);
+    while at < end {
         line(bytes, at);
+        at += LINE_BYTES;
     }
 }
 

@@ -9,10 +9,10 @@ use ese_base::{
     Position, Result, TreeNo,
     clock::{Clock, SystemClock},
 };
-use std::time::Duration;
 use ese_core::{Backend, Base, Change, Store};
 use ese_mem::MemoryBackend;
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::SliceRandom};
+use std::time::Duration;
 use std::{collections::BTreeMap, hint::black_box, ops::Bound, sync::Arc};
 
 const TREE: TreeNo = TreeNo(1);

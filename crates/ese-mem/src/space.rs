@@ -295,3 +295,112 @@ fn poison(arena: &Arena, page: PageNo, pages: u64) {
         arena.poison(page, pages);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const PAGE: usize = 4096;
+
+    fn stretch(page: PageNo, birth: u64) -> Stretch {
+        Stretch { page, pages: 1, birth }
+    }
+
+    #[test]
+    fn a_dead_page_waits_for_every_base_that_has_it() {
+        let arena = Arena::new(PAGE);
+        let mut space = Space::new(PAGE);
+        let mut pages = Vec::new();
+        space.take(&arena, 1, &mut pages).unwrap();
+        // Born in 1, in bases 1, 2 and 3, dead in 4.
+        for number in 1..4 {
+            space.publish(&arena, number, vec![]);
+        }
+        space.publish(&arena, 4, vec![stretch(pages[0], 1)]);
+        assert_eq!(space.counts(), (1, 0, 1));
+        // Base 0 has not got it; 3, 1 and 2 leave in this order.
+        for number in [0, 3, 1] {
+            space.retire(&arena, number);
+            assert_eq!(space.counts(), (1, 0, 1), "{number}");
+        }
+        space.retire(&arena, 2);
+        assert_eq!(space.counts(), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_page_that_no_live_base_has_is_free_at_once() {
+        let arena = Arena::new(PAGE);
+        let mut space = Space::new(PAGE);
+        let mut pages = Vec::new();
+        space.take(&arena, 1, &mut pages).unwrap();
+        // Base 0 is held by a reader, 1 and 2 are gone when 3 frees a page that was born in 2.
+        space.publish(&arena, 1, vec![]);
+        space.publish(&arena, 2, vec![]);
+        space.retire(&arena, 1);
+        space.retire(&arena, 2);
+        space.publish(&arena, 3, vec![stretch(pages[0], 2)]);
+        assert_eq!(space.counts(), (1, 1, 0));
+    }
+
+    #[test]
+    fn runs_are_found_between_taken_pages() {
+        let arena = Arena::new(PAGE);
+        let mut space = Space::new(PAGE);
+        let mut pages = Vec::new();
+        space.take(&arena, 200, &mut pages).unwrap();
+        pages.sort_unstable();
+        assert_eq!(pages, (0..200).map(PageNo).collect::<Vec<_>>());
+        // Free: 10 ..= 12, 60 ..= 130 (over two borders of words), 199.
+        let free: BTreeSet<u64> = (10..13).chain(60..131).chain([199]).collect();
+        free.iter().for_each(|page| space.give_back(&arena, PageNo(*page), 1));
+        assert_eq!(space.counts(), (200, 75, 0));
+        assert_eq!(space.take_run(&arena, 4).unwrap(), PageNo(60));
+        assert_eq!(space.take_run(&arena, 67).unwrap(), PageNo(64));
+        assert_eq!(space.take_run(&arena, 3).unwrap(), PageNo(10));
+        // Nothing of that length is left: new pages, once more, and the old ones when they come back.
+        assert_eq!(space.take_run(&arena, 2).unwrap(), PageNo(200));
+        space.give_back(&arena, PageNo(64), 67);
+        assert_eq!(space.take_run(&arena, 66).unwrap(), PageNo(64));
+        let free: Vec<u64> = space.free_pages().map(|(page, _)| page.0).collect();
+        assert_eq!(free, [130, 199]);
+        let mut rest = Vec::new();
+        space.take(&arena, 2, &mut rest).unwrap();
+        assert_eq!(rest.iter().map(|page| page.0).collect::<BTreeSet<_>>(), BTreeSet::from([130, 199]));
+        assert_eq!(space.counts(), (202, 0, 0));
+    }
+
+    #[test]
+    fn extents_grow_and_a_long_run_gets_its_own() {
+        let arena = Arena::new(PAGE);
+        let mut space = Space::new(PAGE);
+        let long = space.take_run(&arena, 1_000).unwrap();
+        assert_eq!(split(long), (0, 0));
+        assert_eq!(split(space.take_run(&arena, 1).unwrap()).0, 1);
+        assert_eq!(split(space.take_run(&arena, 5_000).unwrap()).0, 2);
+        assert!(space.take_run(&arena, EXTENT_PAGES_MAX + 1).is_err());
+        let mut pages = Vec::new();
+        for _ in 0..1_000 {
+            space.take(&arena, 64, &mut pages).unwrap();
+        }
+        assert_eq!(pages.iter().collect::<BTreeSet<_>>().len(), 64_000);
+        assert!(space.extents.len() < 40, "{}", space.extents.len());
+    }
+
+    #[test]
+    fn a_limit_holds_to_the_page() {
+        let arena = Arena::new(PAGE);
+        let mut space = Space::new(PAGE);
+        space.set_limit(Some(10 * PAGE as u64 + 1));
+        let mut pages = Vec::new();
+        space.take(&arena, 64, &mut pages).unwrap();
+        assert_eq!(pages.len(), 10);
+        let error = space.take(&arena, 1, &mut pages).err().map(|error| error.kind());
+        assert_eq!(error, Some(ErrorKind::DiskFull));
+        space.give_back(&arena, pages[3], 1);
+        assert!(space.take_run(&arena, 2).is_err());
+        assert_eq!(space.take_run(&arena, 1).unwrap(), pages[3]);
+        space.set_limit(None);
+        space.take(&arena, 1, &mut pages).unwrap();
+    }
+}

@@ -407,3 +407,171 @@ pub(crate) fn seal(page: &mut [u8], checksum: u32) {
         first.set(checksum);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Cell, NodeView, parse::Verify};
+
+    const SIZE: usize = 4096;
+    const STAMP: Stamp = Stamp { page: PageNo(7), birth: 3, identity: [9; 16] };
+
+    /// One leaf of these keys, each with its index as the value.
+    fn leaf(keys: &[Vec<u8>]) -> Vec<u8> {
+        let mut pending = Pending::new(0, SIZE);
+        for (index, key) in keys.iter().enumerate() {
+            pending.push(Payload::Inline, |out| out.extend_from_slice(key), &index.to_le_bytes());
+        }
+        page(&pending, keys.len())
+    }
+
+    /// One inner node with these separators.
+    fn inner(separators: &[Vec<u8>]) -> Vec<u8> {
+        let mut pending = Pending::new(1, SIZE);
+        pending.push_child(b"", ChildRef { page: PageNo(0), checksum: 0 }, Payload::New);
+        for (index, separator) in (1..).zip(separators) {
+            pending.push_child(separator, ChildRef { page: PageNo(index), checksum: 5 }, Payload::Old);
+        }
+        page(&pending, separators.len() + 1)
+    }
+
+    fn page(pending: &Pending, items: usize) -> Vec<u8> {
+        assert_eq!(pending.cut(Split::Brim), items, "all fits one page");
+        let mut page = vec![0xEE; SIZE];
+        pending.encode(items, STAMP, &mut page);
+        page
+    }
+
+    fn parse(page: &[u8], level: u8) -> NodeView<&[u8]> {
+        let at = ChildRef { page: STAMP.page, checksum: 0 };
+        NodeView::parse(page, at, level, Verify::Structure).unwrap()
+    }
+
+    fn assert_finds(keys: &[Vec<u8>], probes: &[Vec<u8>]) {
+        let page = leaf(keys);
+        let node = parse(&page, 0);
+        let mut out = vec![0; SIZE];
+        for (index, key) in keys.iter().enumerate() {
+            let mut found = Vec::new();
+            node.append_key(index, &mut found);
+            assert_eq!(&found, key);
+            let prefix = node.prefix().len();
+            out[..prefix].copy_from_slice(node.prefix());
+            let (len, cell) = node.copy_row(index, &mut out, prefix);
+            assert_eq!((&out[..prefix + len], cell), (&key[..], node.cell(index)));
+            let Cell::Inline(range) = node.cell(index) else { panic!("no run") };
+            assert_eq!(page[range], index.to_le_bytes());
+        }
+        let page = inner(keys);
+        let node = parse(&page, 1);
+        for probe in probes {
+            let expected = keys.binary_search(probe);
+            assert_eq!(parse(&leaf(keys), 0).search(probe), expected, "{probe:?} in {keys:?}");
+            let child = keys.partition_point(|key| key <= probe);
+            assert_eq!(node.child_index(probe), child, "{probe:?} in {keys:?}");
+            assert_eq!(node.child(child).page, PageNo(child as u64));
+        }
+    }
+
+    /// All strings of up to `len` of these bytes, ascending.
+    fn words(alphabet: &[u8], len: usize) -> Vec<Vec<u8>> {
+        let mut words: Vec<Vec<u8>> = vec![Vec::new()];
+        let mut from = 0;
+        for _ in 0..len {
+            let end = words.len();
+            for index in from..end {
+                for byte in alphabet {
+                    words.push([&words[index][..], &[*byte]].concat());
+                }
+            }
+            from = end;
+        }
+        words.sort();
+        words
+    }
+
+    #[test]
+    fn every_set_of_short_keys() {
+        let all = words(&[0, b'a', 255], 2);
+        let probes = words(&[0, b'a', 254, 255], 3);
+        for start in [&b""[..], b"p", b"1234567", b"12345678", b"123456789"] {
+            let with = |word: &Vec<u8>| [start, word].concat();
+            let mut probes: Vec<Vec<u8>> = probes.iter().map(with).collect();
+            probes.extend([
+                vec![],
+                vec![0],
+                vec![255],
+                start[..start.len() / 2].to_vec(),
+                [start, b"zzz"].concat(),
+            ]);
+            // All sets of the first words and a sample of those that hold the last ones.
+            for set in (1_u32..1 << all.len()).filter(|set| set.count_ones() <= 3 || set % 29 == 0) {
+                let keys: Vec<Vec<u8>> = all
+                    .iter()
+                    .enumerate()
+                    .filter(|(index, _)| set >> index & 1 == 1)
+                    .map(|(_, word)| with(word))
+                    .collect();
+                assert_finds(&keys, &probes);
+            }
+        }
+    }
+
+    #[test]
+    fn many_keys_with_one_head() {
+        let keys: Vec<Vec<u8>> = (0..60_u8).map(|index| [&b"a12345678"[..], &[index]].concat()).collect();
+        let mut with_other = vec![b"0".to_vec()];
+        with_other.extend(keys);
+        with_other.push(b"b".to_vec());
+        let probes: Vec<Vec<u8>> = (0..=255_u8).map(|index| [&b"a12345678"[..], &[index]].concat()).collect();
+        assert_finds(&with_other, &probes);
+    }
+
+    #[test]
+    fn longest_keys_fit_two_to_an_inner_node() {
+        let max = crate::limits::tree_key_max_bytes(SIZE);
+        assert_finds(
+            &[vec![1; max], vec![2; max]],
+            &[vec![], vec![1; max], vec![1; max - 1], vec![2; max], vec![3]],
+        );
+        let key = |last: u8| [&vec![7; max - 1][..], &[last]].concat();
+        assert_finds(&[key(1), key(2), key(3)], &[key(0), key(1), key(2), key(4), vec![7; max - 1], vec![8]]);
+    }
+
+    #[test]
+    fn nothing_of_what_was_there_before_is_left() {
+        let page = leaf(&[b"abcdefghij".to_vec(), b"abd".to_vec()]);
+        assert!(!page.contains(&0xEE));
+        assert_eq!(page[SIZE - TRAILER_BYTES..][..16], [9; 16]);
+        let node = parse(&page, 0);
+        assert_eq!((node.page(), node.birth(), node.level(), node.count()), (PageNo(7), 3, 0, 2));
+        assert_eq!(node.prefix(), b"ab");
+    }
+
+    #[test]
+    fn pages_are_cut_full_or_evenly() {
+        let mut pending = Pending::new(0, SIZE);
+        let mut pages = Vec::new();
+        for index in 0..500_u32 {
+            pending.push(Payload::Inline, |out| out.extend_from_slice(&index.to_be_bytes()), &[1; 20]);
+            if pending.is_ready() {
+                let cut = pending.cut(Split::Even);
+                pages.push(cut);
+                pending.advance(cut);
+                assert_eq!(pending.low(), index_low(u32::try_from(pages.iter().sum::<usize>()).unwrap()));
+            }
+        }
+        // All but the last two hold as many as fit …
+        assert!(pages.iter().all(|cut| *cut == pages[0]) && pages[0] > 110, "{pages:?}");
+        // … and those are about the same.
+        let left = 500 - pages.iter().sum::<usize>();
+        let cut = pending.cut(Split::Even);
+        assert!(cut.abs_diff(left / 2) <= 1, "{cut} of {left}");
+    }
+
+    fn index_low(index: u32) -> Vec<u8> {
+        // Up to the first byte that differs from the key before.
+        let (before, here) = ((index - 1).to_be_bytes(), index.to_be_bytes());
+        here[..=shared(&before, &here)].to_vec()
+    }
+}

@@ -38,7 +38,8 @@ pub(crate) fn count_below(heads: &[[u8; 8]], head: u64) -> usize {
     }
     // A window of fixed length is counted without a loop; what it has before `at` lies below.
     let at = at.min(last);
-    let window = heads[at..].first_chunk::<COUNTED>().expect("the window begins at least its length before the end");
+    let window =
+        heads[at..].first_chunk::<COUNTED>().expect("the window begins at least its length before the end");
     window.iter().fold(at, |count, other| count + usize::from(other.to_number() < head))
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     layout::{
-        CHILD_BYTES, HEAD_BYTES, HEADER_BYTES, Header, OVERFLOW, SLOT_BYTES, beyond_head,
+        CHILD_BYTES, HEAD_BYTES, HEADER_BYTES, Header, OVERFLOW, SLOT_BYTES, TRAILER_BYTES, beyond_head,
         decode_child, decode_run_ref, head_of, padded,
     },
     search::{Head, count_below, count_equal},
@@ -28,6 +28,10 @@ pub struct NodeView<B> {
     /// has to wait for them: one after the other, descents that should go on side by side.
     start: u64,
 }
+
+/// How much [`NodeView::copy_row`] may write behind a suffix.
+pub(crate) const COPY_SLACK: usize = 24;
+const _: () = assert!(COPY_SLACK - HEAD_BYTES <= TRAILER_BYTES);
 
 /// What belongs to a key of a leaf.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,7 +133,7 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     /// Bytes in use, header and trailer included.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
-        self.end() + super::layout::TRAILER_BYTES
+        self.end() + TRAILER_BYTES
     }
 
     /// What all keys begin with.
@@ -153,7 +157,13 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     #[must_use]
     pub fn cell(&self, index: usize) -> Cell {
         let (start, len) = self.slot(index);
-        let range = start + beyond_head(usize::from(len & !OVERFLOW))..self.cell_end(index);
+        self.cell_behind(index, start + beyond_head(usize::from(len & !OVERFLOW)), len)
+    }
+
+    /// The cell of key `index` from `start` on, which lies behind the key's bytes.
+    #[inline(always)]
+    fn cell_behind(&self, index: usize, start: usize, len: u16) -> Cell {
+        let range = start..self.cell_end(index);
         if len & OVERFLOW == 0 {
             return Cell::Inline(range);
         }
@@ -166,16 +176,22 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         self.prefix_len() + self.suffix_len(index)
     }
 
-    /// Puts the suffix of key `index` into `out`, which has room for the longest key behind `at`, and returns its
-    /// length. Up to 8 bytes behind the suffix may be overwritten.
-    #[inline]
-    pub fn copy_suffix(&self, index: usize, out: &mut [u8], at: usize) -> usize {
-        let (start, len) = self.slot(index);
-        let len = usize::from(len & !OVERFLOW);
-        out[at..at + HEAD_BYTES].copy_from_slice(&self.head(index).to_be_bytes());
+    /// Puts the suffix of key `index` of a leaf into `out` at `at`, and returns its length and what belongs to the key.
+    /// Up to [`COPY_SLACK`] bytes behind the suffix are overwritten: most suffixes fit a copy of fixed length.
+    #[inline(always)]
+    pub(crate) fn copy_row(&self, index: usize, out: &mut [u8], at: usize) -> (usize, Cell) {
+        const FIXED: usize = COPY_SLACK - HEAD_BYTES;
+        let (start, flags) = self.slot(index);
+        let len = usize::from(flags & !OVERFLOW);
         let beyond = beyond_head(len);
-        out[at + HEAD_BYTES..at + HEAD_BYTES + beyond].copy_from_slice(&self.bytes[start..start + beyond]);
-        len
+        let (head, rest) = out[at..].split_at_mut(HEAD_BYTES);
+        head.copy_from_slice(&self.heads()[index].to_number().to_be_bytes());
+        // The trailer behind the cells is longer than the fixed copy.
+        rest[..FIXED].copy_from_slice(&self.bytes[start..start + FIXED]);
+        if beyond > FIXED {
+            rest[FIXED..beyond].copy_from_slice(&self.bytes[start + FIXED..start + beyond]);
+        }
+        (len, self.cell_behind(index, start + beyond, flags))
     }
 
     /// Appends key `index` to `out`.

@@ -4,10 +4,10 @@
 //! leaf, not once a row. The back is set up when it is first used. Once both ends are in one leaf, each is the other's
 //! limit; as leaves are visited in order they cannot pass each other before.
 
-use super::{Root, get::value};
+use super::{Root, get::value_of};
 use crate::{
     limits::tree_key_max_bytes,
-    node::NodeView,
+    node::{COPY_SLACK, NodeView},
     pages::{ChildRef, Pages},
     prefetch,
 };
@@ -66,12 +66,7 @@ impl<'p, P: Pages> Range<'p, P> {
     #[must_use]
     pub fn new(pages: &'p P, root: Option<Root>, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Self {
         let state = if root.is_none() || is_empty(low, high) { State::Done } else { State::Open };
-        // The longest key, and the 8 bytes a head may write too many.
-        let key = if state == State::Open {
-            vec![0; tree_key_max_bytes(pages.page_size()) + 8]
-        } else {
-            Vec::new()
-        };
+        let room = if state == State::Open { tree_key_max_bytes(pages.page_size()) + COPY_SLACK } else { 0 };
         Range {
             pages,
             root,
@@ -80,7 +75,7 @@ impl<'p, P: Pages> Range<'p, P> {
             front: None,
             back: None,
             state,
-            key: key.into_boxed_slice(),
+            key: vec![0; room].into_boxed_slice(),
             prefix_of: None,
         }
     }
@@ -139,8 +134,9 @@ impl<'p, P: Pages> Range<'p, P> {
             self.key[..prefix.len()].copy_from_slice(prefix);
             self.prefix_of = Some(side);
         }
-        let len = prefix.len() + end.leaf.copy_suffix(index, &mut self.key, prefix.len());
-        match value(self.pages, &end.leaf, index) {
+        let (len, cell) = end.leaf.copy_row(index, &mut self.key, prefix.len());
+        let len = prefix.len() + len;
+        match value_of(self.pages, &end.leaf, cell) {
             Ok(value) => Ok((&self.key[..len], value)),
             Err(error) => {
                 self.state = State::Failed;

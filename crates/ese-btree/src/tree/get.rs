@@ -33,7 +33,17 @@ pub(super) fn value<'p, P: Pages>(
     leaf: &NodeView<P::Bytes<'p>>,
     index: usize,
 ) -> Result<Value<'p>> {
-    match leaf.cell(index) {
+    value_of(pages, leaf, leaf.cell(index))
+}
+
+/// The value that a cell of a leaf holds or names.
+#[inline(always)]
+pub(super) fn value_of<'p, P: Pages>(
+    pages: &'p P,
+    leaf: &NodeView<P::Bytes<'p>>,
+    cell: Cell,
+) -> Result<Value<'p>> {
+    match cell {
         Cell::Inline(range) => Ok(leaf.value(range)),
         Cell::Run(run) => pages.run(run),
     }

@@ -4,4 +4,5 @@
 mod accounting;
 mod backend;
 mod model;
+mod threads;
 mod values;

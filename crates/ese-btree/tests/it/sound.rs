@@ -1,0 +1,122 @@
+//! What a merge writes, and that all of it is sound.
+
+use crate::pages::{Disk, TREE};
+use ese_btree::{Change, dump};
+use proptest::prelude::*;
+use std::{collections::BTreeMap, ops::Bound};
+
+fn key(number: u32) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+#[test]
+fn one_change_writes_one_path() {
+    let mut disk = Disk::default();
+    disk.merge((0..50_000).map(|number| (key(number), Change::Put(&[7; 60]))));
+    assert_eq!(disk.faults(), [""; 0]);
+    let height = disk.forest.root(TREE).unwrap().height();
+    assert!(height >= 3, "{height}");
+    assert_eq!(disk.merge([(key(25_000), Change::Put(&[8; 60]))]), usize::from(height));
+    assert_eq!(disk.merge([(key(25_000), Change::Delete)]), usize::from(height));
+    // Nothing to delete: nothing to write.
+    let root = disk.forest.root(TREE);
+    assert_eq!(disk.merge([(key(25_000), Change::Delete), (key(90_000), Change::Delete)]), 0);
+    assert_eq!(disk.forest.root(TREE), root);
+    // A full leaf in the middle is split, and so is the full node above it; the root is written anew.
+    let more: Vec<u8> = [&key(25_001)[..], b"x"].concat();
+    assert_eq!(disk.merge([(more, Change::Put(&[9; 900]))]), usize::from(height) + 2);
+    assert_eq!(disk.faults(), [""; 0]);
+}
+
+#[test]
+fn separators_are_short() {
+    let mut disk = Disk::default();
+    let long = |number: u32| [&key(number.wrapping_mul(0x9E37_79B9))[..], &[b'l'; 400]].concat();
+    let rows: BTreeMap<Vec<u8>, ()> = (0..3_000).map(|number| (long(number), ())).collect();
+    disk.merge(rows.into_keys().map(|key| (key, Change::Put(b""))));
+    assert_eq!(disk.faults(), [""; 0]);
+    // Whole keys would give nodes of ten children and five levels.
+    assert_eq!(disk.forest.root(TREE).unwrap().height(), 3);
+}
+
+#[test]
+fn a_tree_shrinks_to_nothing() {
+    let mut disk = Disk::default();
+    disk.merge((0..20_000).map(|number| (key(number), Change::Put(&[7; 60]))));
+    for step in [2_u32, 3, 5, 7, 1] {
+        disk.merge(
+            (0..20_000).filter(|number| number % step == 0).map(|number| (key(number), Change::Delete)),
+        );
+        assert_eq!(disk.faults(), [""; 0], "{step}");
+    }
+    assert!(disk.forest.entries().is_empty());
+    assert_eq!(disk.free.len(), disk.pages.len());
+}
+
+#[test]
+fn steps_of_a_drop_are_bounded_and_leave_a_sound_rest() {
+    let mut disk = Disk::default();
+    let long = vec![1; 30_000];
+    disk.merge(
+        (0..20_000)
+            .map(|number| (key(number), Change::Put(if number % 700 == 0 { &long } else { &[7; 60] }))),
+    );
+    let mut steps = 0;
+    while !disk.drop_step(25) {
+        steps += 1;
+        assert_eq!(disk.faults(), [""; 0], "{steps}");
+        assert!(disk.forest.get(&disk, TREE, &key(1)).unwrap().is_none());
+    }
+    assert!(steps > 10, "{steps}");
+    assert!(disk.forest.entries().is_empty());
+    assert_eq!(disk.faults(), [""; 0]);
+}
+
+#[test]
+fn a_dump_shows_every_row() {
+    let mut disk = Disk::default();
+    let long = vec![1; 5_000];
+    disk.merge([(b"apple".to_vec(), Change::Put(b"red")), (b"apricot".to_vec(), Change::Put(&long))]);
+    let text = dump::tree(&disk, disk.forest.root(TREE).unwrap()).unwrap();
+    assert!(text.contains("level 0, born in merge 1, 2 keys"), "{text}");
+    assert!(text.contains("prefix \"ap\""), "{text}");
+    assert!(text.contains("\"apple\" 3 bytes") && text.contains("\"apricot\" run of 5000 bytes"), "{text}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn merges_are_sound_and_agree_with_a_map(batches in proptest::collection::vec(
+        proptest::collection::btree_map(
+            (proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(200)], 0..12), 0_usize..900)
+                .prop_map(|(mut key, pad)| { if pad > 800 { key.extend(vec![3; pad]); } key }),
+            proptest::option::weighted(0.65, 0_usize..1_500),
+            0..150,
+        ),
+        1..8,
+    )) {
+        let mut disk = Disk::default();
+        let mut rows: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        let value = vec![5; 2_000];
+        for batch in batches {
+            disk.merge(batch.iter().map(|(key, len)| {
+                (key.clone(), len.map_or(Change::Delete, |len| Change::Put(&value[..len])))
+            }));
+            for (key, len) in batch {
+                match len {
+                    Some(len) => rows.insert(key, len),
+                    None => rows.remove(&key),
+                };
+            }
+            prop_assert_eq!(disk.faults(), [""; 0]);
+            prop_assert_eq!(disk.forest.rows(TREE), rows.len() as u64);
+            let mut range = disk.forest.range(&disk, TREE, Bound::Unbounded, Bound::Unbounded);
+            for (key, len) in &rows {
+                let (found, value) = range.next().unwrap().unwrap();
+                prop_assert_eq!((found, value.len()), (&key[..], *len));
+            }
+            prop_assert!(range.next().unwrap().is_none());
+        }
+    }
+}
