@@ -124,7 +124,7 @@ impl Overlay {
         let applier = self.applier.lock();
         let view = self.view(&applier);
         let next = self.may_seal(view).then(|| self.next_generation(view));
-        let closed = self.gate.close(self.slots.lines().map(|(_, slot)| slot));
+        let closed = self.gate.close(&self.slots);
         let cut = position();
         if let Some(next) = next {
             self.publish_sealed(view, next);
@@ -149,7 +149,7 @@ impl Overlay {
             return false;
         }
         let next = self.next_generation(view);
-        let closed = self.gate.close(self.slots.lines().map(|(_, slot)| slot));
+        let closed = self.gate.close(&self.slots);
         self.publish_sealed(view, next);
         drop(closed);
         true

@@ -6,7 +6,7 @@
 //! - Who entered and then loads the current view number may use that view until it leaves: the applier, having
 //!   replaced a view, frees it only after each slot it then saw inside was seen outside once.
 
-use super::slot::Slot;
+use super::slot::{Slot, Slots};
 use ese_base::sync::{
     CacheLine,
     atomic::{AtomicBool, Ordering, fence},
@@ -41,10 +41,11 @@ impl Gate {
     }
 
     /// Closes the gate and waits until nobody of `slots` is inside.
-    pub(crate) fn close<'a>(&self, slots: impl Iterator<Item = &'a Slot>) -> Closed<'_> {
+    pub(crate) fn close(&self, slots: &Slots) -> Closed<'_> {
         self.closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        for slot in slots {
+        // Asked for only now: whoever opens a slot that is not among them finds the flag set.
+        for (_, slot) in slots.lines() {
             spin_until(|| slot.gate.load(Ordering::Acquire).is_multiple_of(2));
         }
         Closed(self)
