@@ -30,7 +30,8 @@ impl Gate {
         loop {
             let sequence = slot.gate.load(Ordering::Relaxed);
             debug_assert!(sequence.is_multiple_of(2), "the gate is entered once at a time");
-            slot.gate.store(sequence + 1, Ordering::Relaxed);
+            // A release: who sees this entry instead of the exit before it must have all that was done until then.
+            slot.gate.store(sequence + 1, Ordering::Release);
             fence(Ordering::SeqCst);
             if !self.closed.load(Ordering::Acquire) {
                 return Entered(slot);
