@@ -25,7 +25,10 @@ use crate::{
 use ese_base::{
     AttachmentNo, CommitTs, Position, Result, TreeId,
     limits::{DATABASES_MAX, GENERATIONS_MAX},
-    sync::{MutexGuard, atomic::Ordering},
+    sync::{
+        MutexGuard,
+        atomic::{Ordering, fence},
+    },
 };
 use std::sync::Arc;
 
@@ -275,7 +278,10 @@ impl Overlay {
     }
 
     /// The oldest snapshot of a transaction that may write; one that is just beginning counts as 0.
+    ///
+    /// Who is not seen here has a snapshot that is not older than what was visible before the call.
     fn oldest_writing_snapshot(&self) -> Option<CommitTs> {
+        fence(Ordering::SeqCst);
         self.slots
             .lines()
             .filter_map(|(_, slot)| slot.pinned())
