@@ -45,15 +45,16 @@ impl Overlay {
         row: &Row<'_, Arc<SharedTree>>,
         asker: &Asker<'_>,
     ) -> Result<(), Refusal> {
-        if asker.snapshot < self.window.floor() {
-            return Err(Refusal::SnapshotTooOld);
-        }
         if let Some(newest) = self.newest_holding(view, row.tree, row.hash) {
             conflict::check(view, row.tree.id, row.key, newest, asker)
                 .map_err(|met| Refusal::Conflict(met.with))?;
         }
         if self.window.conflicts(row.hash, asker.kind, asker.snapshot) {
             return Err(Refusal::ConflictMerged);
+        }
+        // After the window: who found that an entry has gone finds the floor raised.
+        if asker.snapshot < self.window.floor() {
+            return Err(Refusal::SnapshotTooOld);
         }
         Ok(())
     }
