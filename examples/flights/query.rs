@@ -1,4 +1,4 @@
-//! The questions, all answered from one snapshot: [`delays`], [`plane`], [`places`] and [`weather`], one file each.
+//! The questions, all answered from one snapshot: `delays`, `plane`, `places` and `weather`, one file each.
 
 use super::{
     figures::{Counters, Figures, Rejected},
