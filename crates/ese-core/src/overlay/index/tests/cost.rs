@@ -34,6 +34,11 @@ fn each(what: &str, (time, count): (Duration, usize)) {
     println!("  {what:<40} {:>7.1} ns each", time.as_nanos() as f64 / count as f64);
 }
 
+/// With chunks like those of a generation of 64 MiB.
+fn wide_map() -> Map<{ SLOTS }> {
+    Map { arena: Arena::new(64 << 10, 4 << 20), ..Map::new() }
+}
+
 fn fill(map: &Map<{ SLOTS }>, keys: &[Key]) {
     for key in keys {
         black_box(map.index.get_or_insert(&map.arena, key).entry());
@@ -43,7 +48,7 @@ fn fill(map: &Map<{ SLOTS }>, keys: &[Key]) {
 fn one_thread(count: usize) {
     println!("{count} entries, one thread:");
     let keys = keys(count, 1);
-    let map = Map::new();
+    let map = wide_map();
     let (time, ()) = timed(|| fill(&map, &keys));
     each("insert, random", (time, count));
     println!("  {:<40} {:>7.1} bytes each", "arena", map.arena.bytes() as f64 / count as f64);
@@ -70,7 +75,7 @@ fn one_thread(count: usize) {
     each("walk backward, reading lengths", (time, count));
     let mut sorted = keys;
     sorted.sort_unstable();
-    let map = Map::new();
+    let map = wide_map();
     let (time, ()) = timed(|| fill(&map, &sorted));
     each("insert, ascending", (time, count));
     println!("  {:<40} {:>7.1} bytes each", "arena, ascending", map.arena.bytes() as f64 / count as f64);
@@ -92,14 +97,14 @@ fn two_threads(count: usize) {
     println!("{count} entries, two threads, disjoint random keys:");
     let parts = [1, 2].map(|seed| keys(count / 2, seed));
     let (alone, ()) = best(|| {
-        let map = Map::new();
+        let map = wide_map();
         parts.iter().for_each(|keys| fill(&map, keys));
     });
     let shared =
-        (0..3).map(|_| Arc::new(Map::new())).map(|map| together([&map, &map], &parts)).min().unwrap();
+        (0..3).map(|_| Arc::new(wide_map())).map(|map| together([&map, &map], &parts)).min().unwrap();
     each("insert", (shared, count));
     // What the machine gives: nothing is shared but its caches.
-    let [one, two] = [Arc::new(Map::new()), Arc::new(Map::new())];
+    let [one, two] = [Arc::new(wide_map()), Arc::new(wide_map())];
     let apart = together([&one, &two], &parts);
     for (what, time) in [("one map", shared), ("a map each", apart)] {
         let times = alone.as_secs_f64() / time.as_secs_f64();
