@@ -146,6 +146,18 @@ impl<'a, V: VersionStore> Reading<'a, V> {
         self.get_in(id, &known.tree, key)
     }
 
+    /// The length of the value at `key`, whatever adds are pending on it; `None` where there is no row.
+    pub(super) fn length(&self, id: TreeId, key: &[u8]) -> Result<Option<usize>> {
+        let known = self.tree(id)?;
+        let versions = &self.core.versions;
+        let row = Row { tree: &known.tree, key, hash: versions.hash(id, key) };
+        Ok(match versions.find_data(self.slot, &row) {
+            Data::Put(value) => Some(value.len()),
+            Data::Deleted => None,
+            Data::Nothing => self.base(id)?.get(id.number, key)?.map(|value| value.len()),
+        })
+    }
+
     /// Several gets: rows that versions say nothing about go to the base together.
     pub(super) fn get_many(
         &self,

@@ -223,7 +223,7 @@ impl<V: VersionStore> LocalSession<V> {
         }
         self.check_target(id, key)?;
         if how != Put::Upsert {
-            let exists = self.reading().get(id, key)?.is_some();
+            let exists = self.reading().length(id, key)?.is_some();
             match (how, exists) {
                 (Put::Insert, true) => {
                     let name = self.reading().tree_name(id);
@@ -252,7 +252,7 @@ impl<V: VersionStore> LocalSession<V> {
 
     fn delete_in(&mut self, id: TreeId, key: &[u8], how: Delete) -> Result<bool> {
         self.check_target(id, key)?;
-        let exists = self.reading().get(id, key)?.is_some();
+        let exists = self.reading().length(id, key)?.is_some();
         if exists || how == Delete::Blind {
             self.write_row(id, key, Kind::DELETE, &[])?;
         }
@@ -265,7 +265,7 @@ impl<V: VersionStore> LocalSession<V> {
             return Err(Error::new(ErrorKind::NotInTransaction, "an escrow add needs a transaction"));
         }
         self.check_target(id, key)?;
-        let Some(value) = self.reading().get(id, key)?.map(|value| value.len()) else {
+        let Some(value) = self.reading().length(id, key)? else {
             let name = self.reading().tree_name(id);
             return Err(Error::new(ErrorKind::NoCurrentRecord, "nothing to add to")
                 .on_tree(name)

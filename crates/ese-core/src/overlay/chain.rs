@@ -66,6 +66,26 @@ impl Chain {
         Versions { next: self.newest() }
     }
 
+    /// The newest version that holds a value or a deletion, of those that `admits` lets pass; runs of locks and deltas
+    /// are passed over in one step.
+    #[inline]
+    pub(crate) fn newest_data<'g>(
+        &'g self,
+        admits: impl Fn(VersionRef<'g>) -> bool,
+    ) -> Option<VersionRef<'g>> {
+        let mut next = self.newest();
+        while let Some(version) = next {
+            if version.kind().is_shared() {
+                next = version.older_of_other_kind();
+            } else if version.kind().is_data() && admits(version) {
+                return Some(version);
+            } else {
+                next = version.older();
+            }
+        }
+        None
+    }
+
     /// How many deltas were pushed.
     pub(crate) fn deltas(&self) -> u32 {
         self.deltas.load(Ordering::Relaxed)

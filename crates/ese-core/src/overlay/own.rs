@@ -14,7 +14,7 @@ use super::{
     chain::{Chain, VersionPtr, VersionRef},
     generation::{Generation, Writer},
     index::Entry,
-    visibility::{Found, Settled},
+    visibility::{Data, Found, Settled},
     walk::Filter,
 };
 use crate::{seam::version_store::OwnWrite, txn::TxnState};
@@ -135,6 +135,15 @@ impl OwnWrites {
     #[inline]
     pub(super) fn oldest(&self) -> u32 {
         self.wrote.first().map_or(u32::MAX, |(generation, _)| generation.number)
+    }
+
+    /// The newest value or deletion that the transaction wrote.
+    pub(super) fn find_data(&self, tree: TreeId, key: &[u8], newest: u32) -> Data<'_> {
+        let Some(state) = &self.state else { return Data::Nothing };
+        let mine = Mine(state);
+        let mut chains = self.generations(newest).filter_map(|generation| generation.index(tree)?.get(key));
+        let version = chains.find_map(|entry| entry.payload().newest_data(|version| mine.admits(version)));
+        version.map_or(Data::Nothing, Data::of)
     }
 
     /// What the transaction did to a row.

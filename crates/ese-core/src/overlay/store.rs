@@ -1,6 +1,7 @@
 //! The overlay as a [`VersionStore`]: what it is made of, and each call led to the part that does it.
 
 use super::{
+    chain::VersionRef,
     conflict::Asker,
     cut::MergePlan,
     gate::Gate,
@@ -13,7 +14,7 @@ use super::{
     slot::{Slot, Slots},
     tree::{SharedTree, Trees},
     view::{Databases, Views},
-    visibility::{self, Found, Settled, encode_delta},
+    visibility::{self, Data, Found, Settled, encode_delta},
     walk::{OverlayWalk, OwnWalk, Rows, Visible},
     window::Window,
 };
@@ -168,6 +169,22 @@ impl VersionStore for Overlay {
             }
         }
         found
+    }
+
+    fn find_data<'a>(&'a self, slot: &'a OverlaySlot, row: &Row<'_, Arc<SharedTree>>) -> Data<'a> {
+        let (tree, view) = (row.tree.id, slot.view());
+        let Some(newest) = self.newest_holding(view, row.tree, row.hash) else { return Data::Nothing };
+        if slot.own.may_hold(row.hash) {
+            let own = slot.own.find_data(tree, row.key, newest);
+            if own != Data::Nothing {
+                return own;
+            }
+        }
+        let Some((_, database)) = view.database(tree.attachment) else { return Data::Nothing };
+        let counts = |version: VersionRef<'_>| visibility::counts(version, slot.snapshot, database.l);
+        let generations = view.generations.iter().filter(|generation| generation.number <= newest);
+        let mut chains = generations.filter_map(|generation| generation.index(tree)?.get(row.key));
+        chains.find_map(|entry| entry.payload().newest_data(counts)).map_or(Data::Nothing, Data::of)
     }
 
     fn walk<'a>(

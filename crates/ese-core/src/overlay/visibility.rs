@@ -115,17 +115,21 @@ pub(crate) fn decode_delta(kind: Kind, bytes: &[u8]) -> Option<(u32, Delta)> {
     Some((offset, delta))
 }
 
+impl<'g> Data<'g> {
+    /// What a version that holds a value or a deletion says.
+    #[inline]
+    pub(crate) fn of(version: VersionRef<'g>) -> Data<'g> {
+        if version.kind() == Kind::PUT { Data::Put(version.payload()) } else { Data::Deleted }
+    }
+}
+
 impl<'g> Found<'g> {
-    /// Takes in the next older version that counts; `true` when nothing older matters any more.
+    /// Takes in the next older version that counts.
     #[inline]
     pub(crate) fn take(&mut self, version: VersionRef<'g>) -> Settled {
         let kind = version.kind();
-        if kind == Kind::PUT {
-            self.data = Data::Put(version.payload());
-            return Settled::Yes;
-        }
-        if kind == Kind::DELETE {
-            self.data = Data::Deleted;
+        if !kind.is_delta() {
+            self.data = Data::of(version);
             return Settled::Yes;
         }
         if let Some((offset, delta)) = decode_delta(kind, version.payload()) {

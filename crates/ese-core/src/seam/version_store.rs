@@ -113,6 +113,10 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     /// What the versions say about a row at the pinned snapshot; own versions are not looked at.
     fn find<'a>(&'a self, slot: &'a Self::Slot, row: &Row<'_, Self::Tree>) -> Found<'a>;
 
+    /// The newest value or deletion of [`VersionStore::find_own`] and, failing that, of [`VersionStore::find`], without
+    /// adding up any delta: however many adds a counter has pending, this looks at a few versions.
+    fn find_data<'a>(&'a self, slot: &'a Self::Slot, row: &Row<'_, Self::Tree>) -> Data<'a>;
+
     /// Walks the rows of a tree that have versions; `None` when there are none at all.
     fn walk<'a>(
         &'a self,
