@@ -1,9 +1,9 @@
 //! A model of the engine's rules under random schedules: small enough to be read, and run by the hundred thousand.
 //!
-//! Threads are `async` functions; every [`Pause`] is a place where another may run, and a scheduler that follows from
+//! Threads are `async` functions; every `Pause` is a place where another may run, and a scheduler that follows from
 //! the seed picks who does. It runs short, long and slow writers, owners that die between claim and publication,
 //! readers, the applier, a checkpointer, a database whose disk fills up, and power cuts at any step: three lives on one
-//! disk, the newest meta page rotten at times. An [`oracle`] compares each read with the history of commits, each
+//! disk, the newest meta page rotten at times. An oracle compares each read with the history of commits, each
 //! answer of the conflict check with the truth (both ways), each base with the log below its L, and each recovery with
 //! the prefix that survived, acknowledged commits included. Views used after they were freed, waits of more than two
 //! merges and generations that stay for nobody are seen as well.

@@ -107,12 +107,9 @@ impl Plan {
             let old = dice.pick(&[Old::Wanted, Old::Ignored]);
             let by = dice.next().cast_signed() >> dice.between(0, 63);
             let small = i32::try_from(by >> 32).unwrap_or(1);
-            // Counters that do not overlap; adds of one transaction to overlapping ones have a scenario of their own.
-            let (offset, delta) = if dice.percent(25) {
-                (dice.pick(&[24, 28]), Delta::I32(small))
-            } else {
-                (dice.pick(&[0, 0, 0, 8, 33]), Delta::I64(by))
-            };
+            // Counters of one kind, of several, and some that overlap.
+            let delta = if dice.percent(25) { Delta::I32(small) } else { Delta::I64(by) };
+            let offset = dice.pick(&[0, 0, 0, 0, 4, 8, 1, 33]);
             return Act::Add(place, offset, delta, old);
         }
         match dice.below(10) {
