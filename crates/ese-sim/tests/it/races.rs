@@ -244,11 +244,11 @@ fn one_full_disk_beside_a_working_one() {
 }
 
 /// Transactions of a thousand adds each.
-const ADDERS: i64 = 20;
+const ADDERS: i64 = 1000;
 
 /// With the applier's thread: it keeps a hot counter's chain of adds short.
 #[test]
-fn very_many_adds_then_a_read() {
+fn a_million_adds_then_a_read() {
     let stage = stage(Options { background: Background::Threads, ..Options::default() });
     let (mut session, mut reader) = (stage.session("adder"), stage.session("reader"));
     session.put(stage.tree, b"c", &0_i64.to_le_bytes(), Put::Insert).unwrap();
