@@ -34,7 +34,8 @@ fn every_flipped_bit_is_found() {
         disk.pages.insert(number, bytes.into());
         assert!(!disk.faults().is_empty(), "byte {at} of page {number}");
         let mut failed = 0;
-        for row in 0..9_000 {
+        // A leaf has more than five rows; the long values are every 900th.
+        for row in (0..9_000).filter(|row| row % 5 == 0 || row % 900 == 1) {
             match disk.forest.get(&disk, TREE, &key(row)) {
                 Ok(value) => assert!(value.is_some_and(|value| matches!(value.len(), 60 | 9_000))),
                 Err(error) => {
