@@ -38,8 +38,29 @@ mod real {
 #[cfg(loom)]
 mod model {
     // Locks stay real under loom: only the lock-free leaf protocols are checked there, and they hold none.
-    pub use loom::sync::atomic;
     pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+    /// Loom's atomics, and fences around which it tries every order.
+    pub mod atomic {
+        pub use loom::sync::atomic::{
+            AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
+            Ordering,
+        };
+
+        loom::lazy_static! {
+            /// Written by every thread at each of its fences.
+            static ref MET: AtomicUsize = AtomicUsize::new(0);
+        }
+
+        /// A fence. Loom tries the orders of accesses to one place only against the latest access to it: a thread that
+        /// loads a place before it stores there hides from it who loaded earlier. Therefore all threads write a word of
+        /// loom's own, whose order it does try, before and behind their fences: where the protocols have theirs.
+        pub fn fence(order: Ordering) {
+            MET.store(0, Ordering::Relaxed);
+            loom::sync::atomic::fence(order);
+            MET.store(0, Ordering::Relaxed);
+        }
+    }
 
     /// Threads and yielding.
     pub mod thread {

@@ -10,6 +10,8 @@ mod databases;
 mod directory;
 mod frame;
 mod instance;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod publication;
 mod reading;
 mod scan;

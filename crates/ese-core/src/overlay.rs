@@ -21,11 +21,15 @@ mod arena;
 mod chain;
 mod conflict;
 mod cut;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod gate;
 mod generation;
 mod index;
 mod insert;
 mod latch;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod own;
 mod pin;
 mod recency;
