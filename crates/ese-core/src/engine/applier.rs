@@ -15,10 +15,10 @@ use super::{
 use crate::seam::{
     engine::Step,
     store::{Base, Change, DropProgress, Merge},
-    version_store::{NewBase, Progress, Taken, VersionStore},
+    version_store::{Cut, NewBase, Progress, Taken, VersionStore},
 };
 use ese_base::{
-    Error, ErrorKind, Position, Result, TreeNo,
+    AttachmentNo, Error, ErrorKind, Position, Result, TreeNo,
     sync::{MutexGuard, atomic::Ordering},
 };
 use std::{ops::Bound, sync::Arc, time::Duration};
@@ -51,18 +51,18 @@ enum Phase<V: VersionStore> {
     /// Step 3.
     Merging(Box<Merging<V>>),
     /// Step 4; also while the ring of views is full.
-    Installing {
-        bases: Vec<NewBase>,
-        full: Vec<ese_base::AttachmentNo>,
-    },
+    Installing(Merged),
 }
 
-struct Cut {
-    at: Position,
+/// What a merge has made.
+struct Merged {
+    cut: Cut,
+    bases: Vec<NewBase>,
+    full: Vec<AttachmentNo>,
 }
 
 struct Merging<V: VersionStore> {
-    cut: Position,
+    cut: Cut,
     plan: V::Plan,
     databases: Vec<InMerge<V>>,
 }
@@ -126,7 +126,7 @@ fn advance<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>) -> Result<
         Phase::Idle => Ok(idle(core, applier)),
         Phase::Waiting(cut) => wait(core, applier, cut),
         Phase::Merging(merging) => merge(core, applier, merging),
-        Phase::Installing { bases, full } => Ok(install(core, applier, bases, full)),
+        Phase::Installing(merged) => Ok(install(core, applier, merged)),
     }
 }
 
@@ -138,22 +138,27 @@ fn idle<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>) -> Step {
     if ordered || wished || is_due(core, applier) {
         core.work.orders.lock().begun += 1;
         core.publication.publish_ready(&core.versions);
-        let mut rows = 0;
-        let cut = core.versions.cut(&mut || {
-            let claimed = core.publication.claimed();
-            rows = claimed.rows;
-            claimed.next
-        });
-        core.rows_at_cut.store(rows, Ordering::Relaxed);
-        applier.cut = cut;
-        applier.cut_at = core.clock.now();
-        applier.phase = Phase::Waiting(Cut { at: cut });
+        applier.phase = Phase::Waiting(cut(core, applier));
         return Step::Sealed;
     }
     if core.versions.seal_if_large() {
         return Step::Sealed;
     }
     if core.versions.free_views() > 0 { Step::Freed } else { Step::Idle }
+}
+
+/// Step 1: reads the cut and seals.
+fn cut<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>) -> Cut {
+    let mut rows = 0;
+    let cut = core.versions.cut(&mut || {
+        let claimed = core.publication.claimed();
+        rows = claimed.rows;
+        claimed.next
+    });
+    core.rows_at_cut.store(rows, Ordering::Relaxed);
+    applier.cut = cut.at;
+    applier.cut_at = core.clock.now();
+    cut
 }
 
 /// Whether a merge should begin without being asked for.
@@ -204,7 +209,7 @@ fn wait<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, cut: Cut) -> 
         database.give_back_dropped(&mut applier.drops_left)?;
     }
     let plan = core.versions.plan(cut.at, &[]);
-    applier.phase = Phase::Merging(Box::new(Merging { cut: cut.at, plan, databases }));
+    applier.phase = Phase::Merging(Box::new(Merging { cut, plan, databases }));
     Ok(Step::Merged)
 }
 
@@ -312,7 +317,7 @@ fn merge<V: VersionStore>(
         database.attempt(|database| {
             database.clear_dropped(None)?;
             if let Some(merge) = database.merge.take() {
-                base = Some(merge.finish(merging.cut)?);
+                base = Some(merge.finish(merging.cut.at)?);
             }
             Ok(())
         })?;
@@ -321,26 +326,30 @@ fn merge<V: VersionStore>(
         if database.full {
             full.push(attachment.number);
         } else {
-            bases.push(NewBase { attachment: attachment.number, l: merging.cut, base });
+            bases.push(NewBase { attachment: attachment.number, l: merging.cut.at, base });
         }
     }
-    applier.phase = Phase::Installing { bases, full };
+    applier.phase = Phase::Installing(Merged { cut: merging.cut, bases, full });
     Ok(Step::Merged)
 }
 
 /// Step 4.
-fn install<V: VersionStore>(
-    core: &Core<V>,
-    applier: &mut Applier<V>,
-    bases: Vec<NewBase>,
-    full: Vec<ese_base::AttachmentNo>,
-) -> Step {
+fn install<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, merged: Merged) -> Step {
     core.versions.free_views();
-    if !core.versions.install(&bases, &full) {
-        applier.phase = Phase::Installing { bases, full };
+    if !core.versions.install(&merged.bases, &merged.full) {
+        applier.phase = Phase::Installing(merged);
         return Step::Waited;
     }
-    if !full.is_empty() {
+    if merged.cut.unsealed && merged.full.is_empty() {
+        // What was active is merged and still in the way of every read. Now that others have left it can be sealed,
+        // and leave by a second round, which finds next to nothing to take.
+        let again = cut(core, applier);
+        if !again.unsealed {
+            applier.phase = Phase::Waiting(again);
+            return Step::Sealed;
+        }
+    }
+    if !merged.full.is_empty() {
         // Tried again when it is due: the cut is taken back, as if nothing had been merged.
         applier.cut = Position(0);
     }

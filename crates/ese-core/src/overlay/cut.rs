@@ -18,7 +18,7 @@ use super::{
 use crate::{
     seam::{
         store::{Change, Store},
-        version_store::{Direction, From, NewBase, Progress, Taken, Usage, VersionStore},
+        version_store::{Cut, Direction, From, NewBase, Progress, Taken, Usage, VersionStore},
     },
     txn::Outcome,
 };
@@ -123,17 +123,18 @@ impl Overlay {
         Arc::new(Generation::new(view.active().number + 1, self.limits.generation_bytes))
     }
 
-    pub(super) fn cut_and_seal(&self, position: &mut dyn FnMut() -> Position) -> Position {
+    pub(super) fn cut_and_seal(&self, position: &mut dyn FnMut() -> Position) -> Cut {
         let applier = self.applier.lock();
         let view = self.view(&applier);
         let next = self.may_seal(view).then(|| self.next_generation(view));
         let closed = self.gate.close(&self.slots);
-        let cut = position();
+        let at = position();
+        let unsealed = next.is_none() && view.active().bytes() > 0;
         if let Some(next) = next {
             self.publish_sealed(view, next);
         }
         drop(closed);
-        cut
+        Cut { at, unsealed }
     }
 
     pub(super) fn seal_large(&self) -> bool {

@@ -24,8 +24,8 @@ use crate::{
         store::{Base, Store},
         transaction::Delta,
         version_store::{
-            Culprit, Direction, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage, VersionStore,
-            Written,
+            Culprit, Cut, Direction, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage,
+            VersionStore, Written,
         },
     },
     txn::{Kind, Owner, TxnState},
@@ -330,7 +330,7 @@ impl VersionStore for Overlay {
         CommitTs(self.last_visible.load(Ordering::Acquire))
     }
 
-    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Position {
+    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Cut {
         self.cut_and_seal(position)
     }
 

@@ -202,7 +202,7 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
 
     /// Seals the active generation where that is possible, and reads the cut at a moment when no writer is at work:
     /// `position` is called once, and everything claimed below its answer has been written.
-    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Position;
+    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Cut;
 
     /// Seals the active generation if it has reached its size; whether it did.
     fn seal_if_large(&self) -> bool;
@@ -272,6 +272,16 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
 
     /// Walks everything and reports each fault.
     fn check(&self, fault: &mut dyn FnMut(String));
+}
+
+/// Where a merge ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The merge takes everything below this position.
+    pub at: Position,
+    /// What was active stayed active, because the view had as many generations as it may: it cannot leave with this
+    /// merge, whatever becomes of its writers.
+    pub unsealed: bool,
 }
 
 /// A change of one row, for a merge.
