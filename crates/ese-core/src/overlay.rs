@@ -30,6 +30,8 @@ mod insert;
 mod latch;
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod overlay_tests;
 mod own;
 mod pin;
 mod recency;

@@ -11,7 +11,7 @@ use crate::{
         session::Mode,
         store::{Base, Merge, Store, StoreStats},
         transaction::{Delta, KeyRange, Scan},
-        version_store::{CounterOf, Refusal, Row, VersionStore},
+        version_store::{Refusal, Row, VersionStore},
     },
     txn::{Kind, Owner, TxnState},
 };
@@ -158,9 +158,8 @@ impl Party {
         &mut self,
         row: &Row<'_, Arc<SharedTree>>,
         place: (u32, Delta),
-        base: CounterOf<'_, Error>,
     ) -> Result<i64, Refusal> {
-        self.overlay.write_delta(&mut self.slot, row, place, base).expect("the bases of tests do not fail")
+        self.overlay.write_delta(&mut self.slot, row, place).expect("the bases of tests do not fail")
     }
 
     /// Claims a position; the transaction writes no more.

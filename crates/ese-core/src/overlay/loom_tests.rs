@@ -140,8 +140,7 @@ impl World {
 
     /// Adds 1 to the counter and tells what it was.
     fn fetch_add(&self, party: &mut Party) -> i64 {
-        let mut base = |base: &dyn Base| Ok(base.get(TREE.number, COUNTER)?.map(|value| counter_in(&value)));
-        party.fetch_add(&row(&self.overlay, &self.tree, COUNTER), (0, Delta::I64(1)), &mut base).unwrap()
+        party.fetch_add(&row(&self.overlay, &self.tree, COUNTER), (0, Delta::I64(1))).unwrap()
     }
 
     /// Whether the overlay has the row for the party's snapshot.
@@ -160,7 +159,7 @@ impl World {
 
     /// Seals the active generation; everything below position `cut` has been written.
     fn seal(&self, cut: u64) {
-        assert_eq!(self.overlay.cut(&mut || Position(cut)), Position(cut));
+        assert_eq!(self.overlay.cut(&mut || Position(cut)).at, Position(cut));
         let number = self.overlay.newest_view();
         let mut bases = self.bases.lock();
         let (newest, base) = bases.last().cloned().unwrap();
