@@ -27,7 +27,7 @@ use ese_base::{
 };
 use ese_btree::{ChildRef, NodeView, PageNo, Pages, RUN_HEADER_BYTES, RunRef, prefetch, run_pages};
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    alloc::{Layout, alloc_zeroed, dealloc},
     ops::Deref,
     ptr::NonNull,
     sync::Arc,
@@ -100,7 +100,7 @@ impl Arena {
         self.blocks.lock().push((block, layout));
         let skip = block.as_ptr().align_offset(self.page_size);
         if skip > self.page_size {
-            handle_alloc_error(layout);
+            return Err(out("the block cannot be aligned"));
         }
         // SAFETY: `skip` ≤ one page, which the block has beyond `bytes`.
         let start = unsafe { block.as_ptr().add(skip) };

@@ -74,6 +74,13 @@ impl Disk {
         faults
     }
 
+    /// Throws the pages away that are free, as handing them out again would: nothing may need them.
+    pub(crate) fn forget_free(&mut self) {
+        for page in &self.free {
+            self.pages.remove(page);
+        }
+    }
+
     fn read(&self, page: PageNo) -> Result<Arc<[u8]>> {
         let missing = || Error::new(ErrorKind::DatabaseCorrupted, format!("there is no page {page}"));
         self.pages.get(&page.0).cloned().ok_or_else(missing)

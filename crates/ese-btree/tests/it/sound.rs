@@ -3,7 +3,11 @@
 use crate::pages::{Disk, TREE};
 use ese_btree::{Change, dump};
 use proptest::prelude::*;
-use std::{collections::BTreeMap, ops::Bound};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 fn key(number: u32) -> Vec<u8> {
     number.to_be_bytes().to_vec()
@@ -26,6 +30,68 @@ fn one_change_writes_one_path() {
     let more: Vec<u8> = [&key(25_001)[..], b"x"].concat();
     assert_eq!(disk.merge([(more, Change::Put(&[9; 900]))]), usize::from(height) + 2);
     assert_eq!(disk.faults(), [""; 0]);
+}
+
+/// A tree of three levels in few rows: four to a leaf, some 180 leaves to a node.
+fn three_levels() -> Disk {
+    let mut disk = Disk::default();
+    disk.merge((0..3_000).map(|number| (key(4 * number), Change::Put(&[7; 900]))));
+    assert_eq!(disk.forest.root(TREE).unwrap().height(), 3);
+    disk
+}
+
+#[test]
+fn every_leaf_can_be_the_only_one_touched() {
+    let mut disk = three_levels();
+    for row in (0..3_000).step_by(4) {
+        // In turn a row more, a row less, and a leaf less, also at the ends of inner nodes.
+        match row / 4 % 3 {
+            0 => disk.merge([(key(4 * row + 1), Change::Put(&[8; 900]))]),
+            1 => disk.merge([(key(4 * row), Change::Delete)]),
+            _ => disk.merge((row..row + 4).map(|row| (key(4 * row), Change::Delete))),
+        };
+        assert_eq!(disk.faults(), [""; 0], "{row}");
+        disk.forget_free();
+    }
+    assert_eq!(disk.forest.rows(TREE), 3_000 + 250 - 250 - 4 * 250);
+}
+
+#[test]
+fn ranges_come_and_go() {
+    let mut rng = SmallRng::seed_from_u64(8);
+    let mut disk = three_levels();
+    let mut rows: BTreeSet<u32> = (0..3_000).map(|row| 4 * row).collect();
+    for round in 0..120 {
+        let mut changes = BTreeMap::new();
+        for _ in 0..rng.random_range(1..4) {
+            let start: u32 = rng.random_range(0..12_000);
+            let len = [1, 3, 40, 800, 3_000][rng.random_range(0..5)];
+            let put = rng.random_bool(0.5);
+            let step = if put { [1, 2, 5][rng.random_range(0..3)] } else { 1 };
+            changes.extend((start..(start + len).min(12_000)).step_by(step).map(|row| (row, put)));
+        }
+        disk.merge(changes.iter().map(|(row, put)| {
+            (
+                key(*row),
+                if *put { Change::Put(&[9; 900][..100 + 200 * (*row as usize % 5)]) } else { Change::Delete },
+            )
+        }));
+        for (row, put) in changes {
+            if put {
+                rows.insert(row)
+            } else {
+                rows.remove(&row)
+            };
+        }
+        assert_eq!(disk.faults(), [""; 0], "{round}");
+        disk.forget_free();
+        assert_eq!(disk.forest.rows(TREE), rows.len() as u64, "{round}");
+        let mut range = disk.forest.range(&disk, TREE, Bound::Unbounded, Bound::Unbounded);
+        for row in &rows {
+            assert_eq!(range.next().unwrap().unwrap().0, key(*row));
+        }
+        assert!(range.next().unwrap().is_none());
+    }
 }
 
 #[test]

@@ -88,14 +88,16 @@ pub(crate) fn assert_range(base: &dyn Base, rows: &Rows, bounds: Bounds<'_>) {
     for (key, value) in &expected {
         assert_row(scan.next().unwrap(), key, value);
     }
-    assert_over(&mut *scan);
+    assert_over(&mut *scan, Side::Back);
     let mut scan = base.scan(TREE, bounds).unwrap();
     for (key, value) in expected.iter().rev() {
         assert_row(scan.next_back().unwrap(), key, value);
     }
-    assert_over(&mut *scan);
+    assert_over(&mut *scan, Side::Front);
     // Strides of different lengths from both ends, so that they meet anywhere.
-    for (front_stride, back_stride) in [(1, 1), (3, 1), (1, 4)] {
+    for (front_stride, back_stride, side) in
+        [(1, 1, Side::Front), (1, 1, Side::Back), (3, 1, Side::Back), (1, 4, Side::Front)]
+    {
         let mut scan = base.scan(TREE, bounds).unwrap();
         let (mut front, mut back) = (0, expected.len());
         while front < back {
@@ -112,7 +114,7 @@ pub(crate) fn assert_range(base: &dyn Base, rows: &Rows, bounds: Bounds<'_>) {
                 }
             }
         }
-        assert_over(&mut *scan);
+        assert_over(&mut *scan, side);
     }
 }
 
@@ -122,11 +124,21 @@ fn assert_row(row: Option<(&[u8], ese_base::Value<'_>)>, key: &[u8], value: &[u8
     assert_eq!(&*found, value);
 }
 
-fn assert_over(scan: &mut (dyn Scan<'_> + '_)) {
+/// Both ends are over, whichever is asked first.
+fn assert_over(scan: &mut (dyn Scan<'_> + '_), first: Side) {
     for _ in 0..2 {
-        assert!(scan.next().unwrap().is_none());
+        if first == Side::Front {
+            assert!(scan.next().unwrap().is_none());
+        }
         assert!(scan.next_back().unwrap().is_none());
+        assert!(scan.next().unwrap().is_none());
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Front,
+    Back,
 }
 
 /// Keys of many kinds: a tiny alphabet with long shared starts, integers, and arbitrary bytes.
