@@ -57,6 +57,20 @@ fn every_leaf_can_be_the_only_one_touched() {
 }
 
 #[test]
+fn the_last_leaf_joins_the_one_before() {
+    let mut disk = Disk::default();
+    disk.merge((0..60).map(|number| (key(number), Change::Put(&[7; 90]))));
+    assert_eq!(disk.forest.root(TREE).unwrap().height(), 2);
+    // The first leaf is half full then, the last one nearly empty, and has no neighbour behind it.
+    disk.merge((0..20).map(|number| (key(number), Change::Delete)));
+    assert_eq!(disk.forest.root(TREE).unwrap().height(), 2);
+    disk.merge((43..60).map(|number| (key(number), Change::Delete)));
+    assert_eq!(disk.faults(), [""; 0]);
+    assert_eq!(disk.forest.rows(TREE), 23);
+    assert_eq!(disk.forest.root(TREE).unwrap().height(), 1);
+}
+
+#[test]
 fn ranges_come_and_go() {
     let mut rng = SmallRng::seed_from_u64(8);
     let mut disk = three_levels();
