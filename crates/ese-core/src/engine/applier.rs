@@ -42,6 +42,8 @@ pub(super) struct Applier<V: VersionStore> {
     seen_at: Duration,
     /// A dropped tree still has pages.
     drops_left: bool,
+    /// A database without space is owed a merge, tried again from then on.
+    retry_at: Option<Duration>,
 }
 
 enum Phase<V: VersionStore> {
@@ -86,7 +88,13 @@ impl<V: VersionStore> Applier<V> {
             seen_claims: 0,
             seen_at: Duration::ZERO,
             drops_left: false,
+            retry_at: None,
         }
+    }
+
+    /// Whether a finished merge waits for a place for its view.
+    pub(super) fn is_held_up_by_readers(&self) -> bool {
+        matches!(self.phase, Phase::Installing(_))
     }
 
     /// Whether no merge is under way.
@@ -169,7 +177,7 @@ fn is_due<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>) -> bool {
         applier.seen_claims = claimed.claims;
         applier.seen_at = now;
     }
-    if applier.drops_left {
+    if applier.drops_left || applier.retry_at.is_some_and(|retry_at| now >= retry_at) {
         return true;
     }
     if claimed.next == applier.cut {
@@ -197,6 +205,7 @@ fn wait<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, cut: Cut) -> 
         .attachments
         .read()
         .iter()
+        .filter(|attachment| !attachment.out.load(Ordering::SeqCst))
         .map(|attachment| InMerge {
             attachment: Arc::clone(attachment),
             merge: None,
@@ -257,7 +266,7 @@ impl<V: VersionStore> InMerge<V> {
                 Ok(())
             })?;
         }
-        *left |= calls >= DROP_CALLS;
+        *left |= calls >= DROP_CALLS && !self.full;
         Ok(())
     }
 
@@ -299,7 +308,8 @@ fn merge<V: VersionStore>(
             return Ok(());
         };
         rows += 1;
-        drops_left |= taken.tree == TreeNo::DIRECTORY && directory::is_dropped_key(taken.key);
+        drops_left |=
+            taken.tree == TreeNo::DIRECTORY && directory::is_dropped_key(taken.key) && !database.full;
         database.attempt(|database| {
             database.clear_dropped(Some((taken.tree, taken.key)))?;
             database.merge()?.apply(taken.tree, taken.key, taken.change)
@@ -337,7 +347,10 @@ fn merge<V: VersionStore>(
 fn install<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, merged: Merged) -> Step {
     core.versions.free_views();
     if !core.versions.install(&merged.bases, &merged.full) {
+        // Readers hold every place for a view. Who waits for a merge is told that it has ended: there is no more room
+        // than before. What was made is installed when a reader ends.
         applier.phase = Phase::Installing(merged);
+        end_asked_merge(core);
         return Step::Waited;
     }
     if merged.cut.unsealed && merged.full.is_empty() {
@@ -349,14 +362,20 @@ fn install<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, merged: Me
             return Step::Sealed;
         }
     }
-    if !merged.full.is_empty() {
-        // Tried again when it is due: the cut is taken back, as if nothing had been merged.
-        applier.cut = Position(0);
-    }
+    applier.retry_at = (!merged.full.is_empty()).then(|| core.clock.now() + core.options.merge_age);
     applier.bytes_left = core.versions.budget_bytes();
     core.counters.merges.fetch_add(1, Ordering::Relaxed);
     end_merge(core);
     Step::Published
+}
+
+/// Ends the merge that is under way for those who wait, and one that was asked for since with it.
+fn end_asked_merge<V: VersionStore>(core: &Core<V>) {
+    let mut orders = core.work.orders.lock();
+    orders.begun += u64::from(std::mem::take(&mut orders.merge));
+    orders.ended = orders.begun;
+    drop(orders);
+    core.work.done.notify_all();
 }
 
 /// Tells who waits that the merge has ended.

@@ -47,6 +47,8 @@ pub(super) struct Attachment<V: VersionStore> {
     pub(super) full: AtomicBool,
     /// It is being detached: no writes any more.
     pub(super) leaving: AtomicBool,
+    /// It is in no view any more: merges leave it alone. Changed under the applier's lock.
+    pub(super) out: AtomicBool,
 }
 
 impl<V: VersionStore> Attachment<V> {
@@ -59,8 +61,24 @@ impl<V: VersionStore> Attachment<V> {
             key_max_bytes: store.key_max_bytes(),
             full: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            out: AtomicBool::new(false),
             store,
         }
+    }
+}
+
+impl<V: VersionStore> Attachment<V> {
+    /// Whether it takes writes: it has space, and is not being detached.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            let what = format!("the last merge of database {:?} found no space", self.name);
+            return Err(Error::new(ErrorKind::DiskFull, what));
+        }
+        if self.leaving.load(Ordering::SeqCst) {
+            let what = format!("database {:?} is being detached", self.name);
+            return Err(Error::new(ErrorKind::DatabaseNotFound, what));
+        }
+        Ok(())
     }
 }
 
@@ -248,6 +266,20 @@ impl<V: VersionStore> Core<V> {
                 ErrorKind::OutOfSessions,
                 format!("{open} sessions are open, the limit is {most}"),
             )),
+        }
+    }
+
+    /// Whether the last merge found space in every database.
+    pub(super) fn check_space(&self) -> Result<()> {
+        match self.attachments.read().iter().find(|attachment| attachment.full.load(Ordering::Relaxed)) {
+            Some(full) => Err(Error::new(
+                ErrorKind::DiskFull,
+                format!(
+                    "database {:?} could not be merged; what is committed in it is kept in memory",
+                    full.name
+                ),
+            )),
+            None => Ok(()),
         }
     }
 

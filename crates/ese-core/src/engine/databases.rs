@@ -20,6 +20,14 @@ use ese_base::{
 };
 use std::sync::Arc;
 
+/// How often somebody who holds the applier looks again before readers of old views are too much for it.
+const PATIENCE: u32 = 1000;
+
+#[cold]
+pub(super) fn too_many_views() -> Error {
+    Error::new(ErrorKind::VersionStoreFull, "readers hold as many old views as there can be")
+}
+
 /// Where a store comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -30,10 +38,11 @@ pub(super) enum Origin {
 impl<V: VersionStore> Core<V> {
     /// Makes or finds a database and attaches it.
     pub(super) fn add_database(&self, name: &str, origin: Origin) -> Result<AttachmentNo> {
-        self.state.check()?;
-        self.state.check_writes()?;
         directory::check_name(name)?;
         let mut applier = self.applier.lock();
+        // Under the lock, which a close takes as well: what is added from here on is closed by it.
+        self.state.check()?;
+        self.state.check_writes()?;
         self.finish_merge(&mut applier)?;
         {
             let attachments = self.attachments.read();
@@ -58,7 +67,11 @@ impl<V: VersionStore> Core<V> {
             *next += 1;
             AttachmentNo(*next)
         };
-        self.publish_attachment(number, &store)?;
+        if let Err(error) = self.publish_attachment(number, &store) {
+            drop(store);
+            self.backend.detach(name)?;
+            return Err(error);
+        }
         let attachment = Arc::new(Attachment::new(&self.versions, number, name, store));
         self.attachments.write().push(attachment);
         Ok(number)
@@ -71,11 +84,8 @@ impl<V: VersionStore> Core<V> {
         while !self.versions.attach(number, Arc::clone(store), next) {
             self.versions.free_views();
             tries += 1;
-            if tries > 1000 {
-                return Err(Error::new(
-                    ErrorKind::VersionStoreFull,
-                    "too many old views are held by readers",
-                ));
+            if tries > PATIENCE {
+                return Err(too_many_views());
             }
             thread::yield_now();
         }
@@ -84,8 +94,13 @@ impl<V: VersionStore> Core<V> {
 
     /// Steps until no merge is under way.
     fn finish_merge(&self, applier: &mut MutexGuard<'_, Applier<V>>) -> Result<()> {
+        let mut waits = 0;
         while !applier.is_idle() {
             if applier::step_locked(self, applier)? == Step::Waited {
+                waits += 1;
+                if applier.is_held_up_by_readers() && waits > PATIENCE {
+                    return Err(too_many_views());
+                }
                 thread::yield_now();
             }
         }
@@ -134,12 +149,16 @@ impl<V: VersionStore> Core<V> {
             return Err(Error::new(ErrorKind::DiskFull, what));
         }
         let Some(store) = self.versions.detach(attachment.number) else {
-            return Err(Error::new(ErrorKind::VersionStoreFull, "too many old views are held by readers"));
+            return Err(too_many_views());
         };
+        attachment.out.store(true, Ordering::SeqCst);
         let without = self.versions.newest_view();
         drop(applier);
         if let Some(reader) = self.await_readers(without) {
+            let mut applier = self.applier.lock();
+            self.finish_merge(&mut applier)?;
             self.publish_attachment(attachment.number, &store)?;
+            attachment.out.store(false, Ordering::SeqCst);
             return in_use(&reader, "still reads an older view");
         }
         self.attachments.write().retain(|known| known.number != attachment.number);
@@ -153,7 +172,8 @@ impl<V: VersionStore> Core<V> {
             self.versions.free_views();
             let reader = self.versions.pinned_before(view)?;
             let waited = self.clock.now().saturating_sub(begun);
-            if self.options.background == Background::Manual || waited >= self.options.detach_wait {
+            let no_wait = self.options.background == Background::Manual || self.state.is_poisoned();
+            if no_wait || waited >= self.options.detach_wait {
                 return Some(reader);
             }
             thread::yield_now();

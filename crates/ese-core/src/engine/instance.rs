@@ -136,8 +136,11 @@ impl<V: VersionStore> Running<V> {
     /// Merges everything, ends the thread and closes the stores. Nothing is open any more.
     fn shut_down(&self) -> Result<()> {
         let core = &self.core;
-        let merged =
-            if core.state.is_poisoned() { Err(core.state.poison_error()) } else { core.await_merge() };
+        let merged = if core.state.is_poisoned() {
+            Err(core.state.poison_error())
+        } else {
+            core.await_merge().and_then(|()| core.check_space())
+        };
         core.work.orders.lock().stop = true;
         core.work.wake.notify_all();
         if let Some(thread) = self.thread.lock().take()
@@ -210,7 +213,13 @@ impl<V: VersionStore> Engine for Running<V> {
             ));
         }
         match self.core.publication.log() {
-            Some(log) => log.flush(commit.position).map(drop),
+            Some(log) => match log.flush(commit.position) {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    self.core.poison(&error);
+                    Err(error)
+                }
+            },
             None => Ok(()),
         }
     }
@@ -219,13 +228,10 @@ impl<V: VersionStore> Engine for Running<V> {
         self.core.state.check()?;
         self.core.state.check_writes()?;
         self.core.await_merge()?;
-        let attachments = self.core.attachments.read();
-        match attachments.iter().find(|attachment| attachment.full.load(Ordering::Relaxed)) {
-            Some(full) => {
-                Err(Error::new(ErrorKind::DiskFull, format!("database {:?} could not be merged", full.name)))
-            }
-            None => Ok(()),
+        if self.core.applier.lock().is_held_up_by_readers() {
+            return Err(super::databases::too_many_views());
         }
+        self.core.check_space()
     }
 
     fn request_merge(&self) {

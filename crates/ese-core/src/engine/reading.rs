@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use ese_base::{AttachmentNo, CommitTs, Error, ErrorKind, Result, TreeId, TreeNo, Value};
+use smallvec::SmallVec;
 use std::{
     cell::{Ref, RefCell},
     ops::Bound,
@@ -165,23 +166,29 @@ impl<'a, V: VersionStore> Reading<'a, V> {
         keys: &[&[u8]],
         out: &mut dyn FnMut(usize, Option<Value<'a>>),
     ) -> Result<()> {
-        let known = self.tree(id)?;
-        let versions = &self.core.versions;
+        let (mut rest, mut places) = (SmallVec::<[&[u8]; 32]>::new(), SmallVec::<[usize; 32]>::new());
+        let mut known_rows = SmallVec::<[(usize, Option<Value<'a>>); 8]>::new();
         let base = self.base(id)?;
-        let (mut rest, mut places) =
-            (smallvec::SmallVec::<[&[u8]; 32]>::new(), smallvec::SmallVec::<[usize; 32]>::new());
-        for (place, key) in keys.iter().enumerate() {
-            let row = Row { tree: &known.tree, key, hash: versions.hash(id, key) };
-            let own = versions.find_own(self.slot, &row);
-            if own.data == Data::Nothing && own.deltas.is_empty() {
-                let found = versions.find(self.slot, &row);
-                if found.data == Data::Nothing && found.deltas.is_empty() {
-                    rest.push(key);
-                    places.push(place);
-                    continue;
+        {
+            let known = self.tree(id)?;
+            let versions = &self.core.versions;
+            for (place, key) in keys.iter().enumerate() {
+                let row = Row { tree: &known.tree, key, hash: versions.hash(id, key) };
+                let own = versions.find_own(self.slot, &row);
+                if own.data == Data::Nothing && own.deltas.is_empty() {
+                    let found = versions.find(self.slot, &row);
+                    if found.data == Data::Nothing && found.deltas.is_empty() {
+                        rest.push(key);
+                        places.push(place);
+                        continue;
+                    }
                 }
+                known_rows.push((place, self.combine(id, &row, own)?));
             }
-            out(place, self.combine(id, &row, own)?);
+        }
+        // `out` is the user's: nothing of the session is borrowed while it runs.
+        for (place, value) in known_rows {
+            out(place, value);
         }
         base.get_many(id.number, &rest, &mut |at, value| out(places[at], value))
     }

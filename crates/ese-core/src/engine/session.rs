@@ -148,8 +148,11 @@ impl<V: VersionStore> LocalSession<V> {
         let Some(txn) = self.txn.take() else { return Err(ErrorKind::NotInTransaction.into()) };
         let versions = self.written();
         if versions == 0 {
-            // Nothing was written, or all of it was rolled back.
-            self.abort(txn);
+            // Nothing was written, or all of it was rolled back: there is nothing to commit.
+            if let Some(state) = self.core.versions.end_writes(&mut self.slot) {
+                state.abort();
+            }
+            self.finish(txn);
             return Ok(None);
         }
         let core = Arc::clone(&self.core);
@@ -336,9 +339,15 @@ impl<V: VersionStore> Reader for LocalSession<V> {
         if self.txn.is_some() {
             return self.reading().get_many(tree, keys, out);
         }
+        let mut rows = Vec::with_capacity(keys.len());
         self.read_now(|reading| {
-            reading.get_many(tree, keys, &mut |at, value| out(at, value.map(Value::into_owned)))
-        })
+            reading.get_many(tree, keys, &mut |at, value| rows.push((at, value.map(Value::into_owned))))
+        })?;
+        // Only now: `out` is the user's, and may read with this session.
+        for (at, value) in rows {
+            out(at, value);
+        }
+        Ok(())
     }
 
     fn scan<'s>(&'s self, tree: TreeId, range: KeyRange<'_>) -> Result<Box<dyn Scan<'s> + 's>> {

@@ -98,22 +98,11 @@ impl<V: VersionStore> LocalSession<V> {
 
     /// The slower part of [`Self::check_target`]: first write in a tree, or a database without space.
     fn use_tree(&mut self, id: TreeId, attachment: &Arc<Attachment<V>>) -> Result<()> {
-        if attachment.full.load(Ordering::Relaxed) {
-            return Err(Error::new(
-                ErrorKind::DiskFull,
-                format!("the last merge of database {:?} found no space", attachment.name),
-            ));
-        }
         // First into the set, then the look: a drop or a detach does it the other way round.
         if let Some(known) = self.trees.get_mut().get(id) {
             self.core.versions.use_tree(&mut self.slot, &known.tree);
         }
-        if attachment.leaving.load(Ordering::SeqCst) {
-            return Err(Error::new(
-                ErrorKind::DatabaseNotFound,
-                format!("database {:?} is being detached", attachment.name),
-            ));
-        }
+        attachment.check_writable()?;
         let known = self.trees.get_mut().get(id).and_then(|known| known.found_at);
         if known.is_none() || attachment.word.quiet() != known {
             self.probe_standing(id, attachment)?;
@@ -293,12 +282,7 @@ impl<V: VersionStore> LocalSession<V> {
             attachment.word.begin_change();
             txn.directories.push(Arc::clone(attachment));
         }
-        if attachment.leaving.load(Ordering::SeqCst) {
-            return Err(Error::new(
-                ErrorKind::DatabaseNotFound,
-                format!("database {:?} is being detached", attachment.name),
-            ));
-        }
+        attachment.check_writable()?;
         let id = TreeId::directory(attachment.number);
         if self.trees.get_mut().get(id).is_none() {
             let (tree, attachment) = (attachment.directory.clone(), Arc::clone(attachment));
@@ -329,7 +313,12 @@ impl<V: VersionStore> LocalSession<V> {
     fn named(&self, id: TreeId) -> Result<(Arc<Attachment<V>>, String)> {
         let reading: Reading<'_, V> = self.reading();
         let attachment = reading.attachment_of(id)?;
-        Ok((attachment, reading.tree_name(id)))
+        let row = reading.directory_row(&attachment, &directory::reverse_key(id.number))?;
+        let name = row.and_then(|name| String::from_utf8(name.to_vec()).ok());
+        match name {
+            Some(name) => Ok((attachment, name)),
+            None => Err(Error::new(ErrorKind::DatabaseCorrupted, format!("tree {id} stands without a name"))),
+        }
     }
 
     fn create_in(&mut self, attachment: AttachmentNo, name: &str) -> Result<TreeId> {

@@ -25,7 +25,7 @@ use std::{ptr::NonNull, sync::Arc};
 /// Up to so many writes, a look at their hashes tells whether a row is among them.
 const FEW: usize = 8;
 /// Capacity that is kept for the next transaction.
-const KEPT: usize = 1 << 14;
+const KEPT: usize = 64;
 
 /// See the head of the module.
 #[derive(Default)]
@@ -55,8 +55,11 @@ impl OwnWrites {
 
     /// Forgets everything; the transaction's state, if it had begun to write.
     pub(super) fn end(&mut self) -> Option<Arc<TxnState>> {
-        self.ops.clear();
-        self.ops.shrink_to(KEPT);
+        if self.ops.capacity() > KEPT {
+            self.ops = Vec::new()
+        } else {
+            self.ops.clear()
+        }
         self.wrote.clear();
         self.state.take()
     }

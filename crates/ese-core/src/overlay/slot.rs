@@ -73,7 +73,6 @@ impl Slot {
             }
             self.writes.store(0, Ordering::Relaxed);
         }
-        self.snapshot.store(NO_SNAPSHOT, Ordering::Relaxed);
         self.view.store(0, Ordering::Release);
     }
 

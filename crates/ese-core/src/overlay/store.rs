@@ -368,8 +368,8 @@ impl VersionStore for Overlay {
     }
 
     fn pinned_before(&self, view: u64) -> Option<Arc<Owner>> {
-        let index = self.views.named_before(view, &self.slots)?;
-        self.slots.owner(index)
+        fence(Ordering::SeqCst);
+        self.views.named_before(view, &self.slots).find_map(|index| self.slots.owner(index))
     }
 
     fn free_views(&self) -> usize {
@@ -409,10 +409,13 @@ impl VersionStore for Overlay {
     }
 
     fn oldest(&self, mode: Mode) -> Option<Culprit> {
+        // A close or a detach has stored its flag before it asks here who is inside.
+        fence(Ordering::SeqCst);
         let pinned = self.slots.lines().filter_map(|(index, slot)| Some((index, slot.pinned()?)));
-        let (index, pinned) =
-            pinned.filter(|(_, p)| p.writes || mode == Mode::ReadOnly).min_by_key(|(_, p)| p.snapshot)?;
-        let owner = self.slots.owner(index)?;
+        let counted = pinned.filter(|(_, p)| p.writes || mode == Mode::ReadOnly);
+        // A slot without an owner was closed while we looked: its transaction has ended, others may not have.
+        let owned = counted.filter_map(|(index, p)| Some((self.slots.owner(index)?, p)));
+        let (owner, pinned) = owned.min_by_key(|(_, p)| p.snapshot)?;
         Some(Culprit { owner, snapshot: pinned.snapshot, begun_nanos: pinned.begun_nanos })
     }
 

@@ -211,9 +211,13 @@ impl Views {
         held
     }
 
-    /// Whether some slot names a view older than `number`, and which.
-    pub(crate) fn named_before(&self, number: u64, slots: &Slots) -> Option<usize> {
-        slots.lines().find_map(|(index, slot)| {
+    /// The slots that name a view older than `number`.
+    pub(crate) fn named_before<'s>(
+        &self,
+        number: u64,
+        slots: &'s Slots,
+    ) -> impl Iterator<Item = usize> + use<'s> {
+        slots.lines().filter_map(move |(index, slot)| {
             let view = slot.view.load(Ordering::Acquire);
             (view != 0 && view < number).then_some(index)
         })

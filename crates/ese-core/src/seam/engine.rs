@@ -69,7 +69,8 @@ pub trait Engine: Send + Sync {
     /// Merges everything committed before the call into the base and returns when that is done (`JetIdle`).
     ///
     /// # Errors
-    /// `DiskFull`, `InstanceUnavailable`, `NotInitialized`.
+    /// `DiskFull`; `VersionStoreFull` when readers hold as many views as there can be; `InstanceUnavailable`,
+    /// `NotInitialized`.
     fn merge(&self) -> Result<()>;
 
     /// Asks for a merge without waiting for it.

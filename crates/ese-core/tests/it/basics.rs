@@ -241,3 +241,49 @@ fn a_tree_found_in_an_old_snapshot_is_not_remembered_for_newer_ones() {
     assert_eq!(old.get(t, b"k").unwrap_err().kind(), ErrorKind::ObjectNotFound);
     assert_eq!(old.put(t, b"k", b"w", Put::Upsert).unwrap_err().kind(), ErrorKind::ObjectNotFound);
 }
+
+#[test]
+fn sessions_that_have_ended_their_transaction_keep_no_room() {
+    let options =
+        Options { background: Background::Manual, version_store_bytes: 2 << 20, ..Options::default() };
+    let options = Options { generation_bytes: 64 << 10, ..options };
+    let engine =
+        LocalEngine::start(options, Arc::new(MapBackend::default()), Arc::new(ManualClock::default()))
+            .unwrap();
+    let t = tree(&engine);
+    let mut sessions: Vec<_> = (0..8).map(|_| session(&engine)).collect();
+    for s in &mut sessions {
+        s.begin(Mode::ReadWrite).unwrap();
+        for n in 0..4000_u32 {
+            s.put(t, &n.to_be_bytes(), b"v", Put::Upsert).unwrap();
+        }
+        s.rollback_to(0).unwrap();
+    }
+    engine.merge().unwrap();
+    let stats = engine.stats();
+    assert!(stats.version_store_bytes < 256 << 10, "{stats:?}");
+}
+
+#[test]
+fn a_callback_may_read_with_the_same_session() {
+    let engine = engine();
+    let (t, u) = (tree(&engine), session(&engine).create_tree(engine.main_database(), "u").unwrap());
+    let mut s = session(&engine);
+    s.put(t, b"a", b"1", Put::Upsert).unwrap();
+    s.put(u, b"a", b"2", Put::Upsert).unwrap();
+    for level in 0..2 {
+        if level == 1 {
+            s = session(&engine);
+            s.begin(Mode::ReadWrite).unwrap();
+        }
+        let mut seen = Vec::new();
+        s.get_many(t, &[b"a", b"b"], &mut |at, value| {
+            let other = s.get(u, b"a").unwrap().map(|value| value.to_vec());
+            seen.push((at, value.map(|value| value.to_vec()), other));
+        })
+        .unwrap();
+        seen.sort_unstable();
+        let two = Some(b"2".to_vec());
+        assert_eq!(seen, [(0, Some(b"1".to_vec()), two.clone()), (1, None, two)]);
+    }
+}

@@ -1,6 +1,7 @@
 //! A reader that stays open for longer than there are places for views.
 
 use crate::basics::{engine, session, tree};
+use ese_base::ErrorKind;
 use ese_core::{Durability, Mode, Put};
 
 #[test]
@@ -20,4 +21,30 @@ fn a_reader_older_than_the_ring_of_views_stops_nobody() {
     assert!(stats.views <= 4, "the views between are gone: {stats:?}");
     reader.commit(Durability::Sync).unwrap();
     assert_eq!(reader.get(t, b"k").unwrap().as_deref(), Some(&2500_u32.to_le_bytes()[..]));
+}
+
+#[test]
+fn readers_of_all_views_there_can_be_hold_up_merges_and_nobody_waits_for_ever() {
+    let engine = engine();
+    let t = tree(&engine);
+    let mut writer = session(&engine);
+    let mut readers = Vec::new();
+    for n in 0..1023_u32 {
+        let mut reader = session(&engine);
+        reader.begin(Mode::ReadOnly).unwrap();
+        readers.push(reader);
+        writer.put(t, b"k", &n.to_le_bytes(), Put::Upsert).unwrap();
+        let _ = engine.merge();
+    }
+    writer.put(t, b"k", b"held up", Put::Upsert).unwrap();
+    let error = engine.merge().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::VersionStoreFull);
+    assert_eq!(engine.create_database("more").unwrap_err().kind(), ErrorKind::VersionStoreFull);
+    writer.put(t, b"k", b"last", Put::Upsert).unwrap();
+    drop(readers);
+    engine.merge().unwrap();
+    engine.merge().unwrap();
+    assert_eq!(writer.get(t, b"k").unwrap().as_deref(), Some(&b"last"[..]));
+    assert!(engine.stats().views <= 2, "{:?}", engine.stats());
+    engine.create_database("more").unwrap();
 }

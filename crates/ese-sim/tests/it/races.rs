@@ -338,3 +338,35 @@ fn a_commit_returns_while_a_merge_is_paused() {
     }
     stage.ends_well();
 }
+
+#[test]
+fn a_full_disk_is_tried_again_now_and_then_and_told_at_close() {
+    let clock = Arc::new(ManualClock::default());
+    let backend = Arc::new(MemoryBackend::with_limit(64 << 10));
+    let engine = LocalEngine::start(
+        Options { background: Background::Manual, ..Options::default() },
+        backend,
+        Arc::clone(&clock) as Arc<dyn ese_base::clock::Clock>,
+    )
+    .unwrap();
+    let mut session = engine.session(SessionOptions::default()).unwrap();
+    let tree = session.create_tree(engine.main_database(), "t").unwrap();
+    session.begin(Mode::ReadWrite).unwrap();
+    for row in 0..200 {
+        put(&mut *session, tree, row).unwrap();
+    }
+    session.commit(Durability::Sync).unwrap();
+    assert_eq!(engine.merge().unwrap_err().kind(), ErrorKind::DiskFull);
+    clock.advance(std::time::Duration::from_secs(60));
+    let before = engine.stats().merges;
+    for _ in 0..10_000 {
+        engine.step().unwrap();
+    }
+    let tries = engine.stats().merges - before;
+    assert!((1..=2).contains(&tries), "{tries} merges without time going by");
+    assert_eq!(put(&mut *session, tree, 1).unwrap_err().kind(), ErrorKind::DiskFull);
+    assert!(session.get(tree, &key(199)).unwrap().is_some(), "what was committed is there");
+    drop(session);
+    let error = engine.close().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DiskFull, "what is only in memory is not closed over in silence");
+}
