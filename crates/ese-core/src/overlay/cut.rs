@@ -192,7 +192,7 @@ impl Overlay {
                 database.base = Arc::clone(base);
             }
         }
-        self.publish_without_leaving(view, databases, full);
+        self.publish_without_leaving(view, databases, Some(full));
         true
     }
 
@@ -219,18 +219,19 @@ impl Overlay {
         let store = Arc::clone(&database.store);
         let mut databases = view.databases.clone();
         databases[place] = None;
-        self.publish_without_leaving(view, databases, &[]);
+        self.publish_without_leaving(view, databases, None);
         Some(store)
     }
 
-    /// Publishes a view with these databases and without the generations that nobody needs there any more.
-    fn publish_without_leaving(&self, view: &View, databases: Databases, full: &[AttachmentNo]) {
+    /// Publishes a view with these databases and without the generations that nobody needs there any more. `full` names
+    /// the databases without space; `None`: they are as they were.
+    fn publish_without_leaving(&self, view: &View, databases: Databases, full: Option<&[AttachmentNo]>) {
         let mut l = [Position::UNCLAIMED; DATABASES_MAX];
         let mut l_but_full = l;
         for (place, database) in databases.iter().enumerate() {
             let Some(database) = database else { continue };
             l[place] = database.l;
-            if !full.contains(&database.attachment) {
+            if !full.is_some_and(|full| full.contains(&database.attachment)) {
                 l_but_full[place] = database.l;
             }
         }
@@ -240,7 +241,9 @@ impl Overlay {
             if generation.may_leave(&l) {
                 leave.push(Arc::clone(generation));
             } else {
-                generation.note_held_by_full(!full.is_empty() && generation.is_settled(&l_but_full));
+                if let Some(full) = full {
+                    generation.note_held_by_full(!full.is_empty() && generation.is_settled(&l_but_full));
+                }
                 stay.push(Arc::clone(generation));
             }
         }
