@@ -1,4 +1,4 @@
-//! A drop of a tree beside its first writer, in every order within the model checker's bound.
+//! A drop of a tree and a detach of a database beside the first writer, in every order within the model checker's bound.
 
 use super::directory::{DirectoryWord, standing_key};
 use crate::{
@@ -6,7 +6,10 @@ use crate::{
     seam::{transaction::LockMode, version_store::VersionStore},
     txn::Kind,
 };
-use ese_base::TreeId;
+use ese_base::{
+    TreeId,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use loom::{model::Builder, thread};
 use std::sync::Arc;
 
@@ -20,8 +23,8 @@ fn check(switches: usize, model: impl Fn() + Send + Sync + 'static) {
 
 /// The writer sees the drop, by the word or by the row, or the drop sees the writer.
 ///
-/// Protects the fences in `Slot::use_tree` and `Overlay::user_of`, and the order of both sides: the writer notes its tree
-/// before it looks whether that stands, the drop does it the other way round.
+/// Protects the fence in `Slot::use_tree`, and the order of both sides: the writer notes its tree before it looks whether
+/// that stands, the drop does it the other way round. (The drop has passed a fence in the gate.)
 #[test]
 fn loom_first_write_beside_a_drop() {
     check(3, || {
@@ -48,5 +51,30 @@ fn loom_first_write_beside_a_drop() {
         let (drops, dropper) = dropping.join().unwrap();
         assert!(!(stands && drops), "rows are written in a tree that is dropped");
         drop(dropper);
+    });
+}
+
+/// The writer sees that the database is leaving, or the detach sees the writer.
+///
+/// Protects the fences in `Slot::use_tree` and `Overlay::user_of_database`.
+#[test]
+fn loom_first_write_beside_a_detach() {
+    check(3, || {
+        let overlay = overlay(2, 1 << 20, [Arc::new(MapBase::default()) as _]);
+        let leaving = Arc::new(AtomicBool::new(false));
+        let id = tree_id(1, 5);
+        let tree = overlay.tree(id);
+        let mut writer = Party::begun(&overlay, 1);
+        let detaching = {
+            let (leaving, overlay) = (Arc::clone(&leaving), Arc::clone(&overlay));
+            thread::spawn(move || {
+                leaving.swap(true, Ordering::SeqCst);
+                overlay.user_of_database(id.attachment).is_none()
+            })
+        };
+        overlay.use_tree(&mut writer.slot, &tree);
+        let stands = !leaving.load(Ordering::SeqCst);
+        let leaves = detaching.join().unwrap();
+        assert!(!(stands && leaves), "rows are written in a database that leaves");
     });
 }
