@@ -20,18 +20,14 @@
 
 use ese_base::{
     Error, ErrorKind, Result, Value,
+    memory::Block,
     sync::{
         Mutex,
         atomic::{AtomicPtr, AtomicUsize, Ordering},
     },
 };
 use ese_btree::{ChildRef, NodeView, PageNo, Pages, RUN_HEADER_BYTES, RunRef, prefetch, run_pages};
-use std::{
-    alloc::{Layout, alloc_zeroed, dealloc},
-    ops::Deref,
-    ptr::NonNull,
-    sync::Arc,
-};
+use std::{ops::Deref, ptr::NonNull, sync::Arc};
 
 /// The low bits of a page number: the index within its extent. 2³² bytes at 4 KiB pages: a longest value fits one.
 const INDEX_BITS: u32 = 20;
@@ -58,8 +54,8 @@ pub(crate) struct Arena {
     extents: Box<[Extent; EXTENTS_MAX]>,
     page_size: usize,
     page_shift: u32,
-    /// What was allocated, to be given back.
-    blocks: Mutex<Vec<(NonNull<u8>, Layout)>>,
+    /// What the extents lie in, to be given back.
+    blocks: Mutex<Vec<Block>>,
 }
 
 #[derive(Default)]
@@ -68,12 +64,6 @@ struct Extent {
     /// How many pages it has; stored before `start`.
     pages: AtomicUsize,
 }
-
-// SAFETY: the raw pointers in `blocks` are owned memory of no thread in particular; what is reached through `start` is
-// shared and exclusive as the module's head says.
-unsafe impl Send for Arena {}
-// SAFETY: as above; `blocks` is behind its mutex and `extents` are atomics.
-unsafe impl Sync for Arena {}
 
 impl Arena {
     pub(crate) fn new(page_size: usize) -> Arena {
@@ -91,19 +81,9 @@ impl Arena {
         let pages = usize::try_from(pages).map_err(|_| out("too many"))?;
         let bytes = pages.checked_mul(self.page_size).ok_or_else(|| out("too many"))?;
         let slot = self.extents.get(extent).ok_or_else(|| out("too many extents"))?;
-        // Zeroed memory comes lazily only without a demand for alignment, so the start is aligned by hand.
-        let room = bytes.checked_add(self.page_size).ok_or_else(|| out("too many"))?;
-        let layout = Layout::from_size_align(room, 16).map_err(|_| out("too many"))?;
-        // SAFETY: the layout has a size above 0.
-        let block = unsafe { alloc_zeroed(layout) };
-        let block = NonNull::new(block).ok_or_else(|| out("the allocator has no more"))?;
-        self.blocks.lock().push((block, layout));
-        let skip = block.as_ptr().align_offset(self.page_size);
-        if skip > self.page_size {
-            return Err(out("the block cannot be aligned"));
-        }
-        // SAFETY: `skip` ≤ one page, which the block has beyond `bytes`.
-        let start = unsafe { block.as_ptr().add(skip) };
+        let block = Block::zeroed(bytes, self.page_size).ok_or_else(|| out("the system has no more"))?;
+        let start = block.start().as_ptr();
+        self.blocks.lock().push(block);
         slot.pages.store(pages, Ordering::Relaxed);
         // Release: who sees the address sees the number of pages and the zeroes.
         slot.start.store(start, Ordering::Release);
@@ -173,16 +153,6 @@ impl Arena {
         let Ok(pages) = usize::try_from(pages) else { return };
         let filled = self.fill_pages(page, pages, |bytes| bytes.fill(0xDB));
         debug_assert!(filled.is_ok(), "space takes back pages that the arena has");
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        for (block, layout) in self.blocks.lock().drain(..) {
-            // SAFETY: the block was allocated with this layout and is given back once; who could read it holds the
-            // arena.
-            unsafe { dealloc(block.as_ptr(), layout) };
-        }
     }
 }
 
