@@ -150,3 +150,6 @@ impl Publication {
         self.waiters.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
