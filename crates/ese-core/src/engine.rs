@@ -10,7 +10,8 @@ mod databases;
 mod directory;
 mod frame;
 mod instance;
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom_tests;
 mod publication;
 mod reading;

@@ -28,9 +28,11 @@ mod generation;
 mod index;
 mod insert;
 mod latch;
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom_tests;
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
 mod overlay_tests;
 mod own;
 mod pin;
