@@ -17,6 +17,7 @@ mod publication;
 mod reading;
 mod scan;
 mod session;
+mod trace;
 mod trees;
 mod writing;
 

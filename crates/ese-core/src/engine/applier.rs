@@ -10,7 +10,7 @@
 
 use super::{
     core::{Attachment, Core},
-    directory,
+    directory, trace,
 };
 use crate::seam::{
     engine::Step,
@@ -364,7 +364,11 @@ fn install<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, merged: Me
     }
     applier.retry_at = (!merged.full.is_empty()).then(|| core.clock.now() + core.options.merge_age);
     applier.bytes_left = core.versions.budget_bytes();
-    core.counters.merges.fetch_add(1, Ordering::Relaxed);
+    let merges = core.counters.merges.fetch_add(1, Ordering::Relaxed) + 1;
+    trace::merge_published(applier.cut, merges, core.counters.merged_rows.load(Ordering::Relaxed));
+    if !merged.full.is_empty() {
+        trace::merge_without_space(merged.full.len());
+    }
     end_merge(core);
     Step::Published
 }

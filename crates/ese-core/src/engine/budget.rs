@@ -3,7 +3,7 @@
 //! Invariant: every wait ends with the end of the first merge that began after the writer asked (a poison or a merge
 //! given up for want of space end it too); if there is still no room, the write fails.
 
-use super::core::Core;
+use super::{core::Core, trace};
 use crate::seam::{
     session::Mode,
     version_store::{Culprit, VersionStore},
@@ -50,6 +50,7 @@ impl<V: VersionStore> Core<V> {
         if self.has_room(slot) {
             return Ok(());
         }
+        trace::waits_for_room(self.used_bytes(), self.options.version_store_bytes);
         self.await_merge()?;
         if self.has_room(slot) {
             return Ok(());

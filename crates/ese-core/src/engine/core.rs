@@ -286,7 +286,9 @@ impl<V: VersionStore> Core<V> {
     /// Makes the engine unavailable and wakes everybody who waits.
     #[cold]
     pub(super) fn poison(&self, error: &Error) {
-        self.state.poison(error.to_string());
+        let why = error.to_string();
+        super::trace::poisoned(&why);
+        self.state.poison(why);
         drop(self.work.orders.lock());
         self.work.done.notify_all();
         self.publication.wake();
