@@ -15,11 +15,12 @@
 use super::arena::Arena;
 use crate::txn::{Kind, TxnState};
 use ese_base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use std::{marker::PhantomData, ptr, ptr::NonNull};
+use std::{marker::PhantomData, ptr, ptr::NonNull, sync::Arc};
 
 /// A version in an arena; reached through [`VersionRef`] only.
 pub(crate) struct Version {
-    state: NonNull<TxnState>,
+    /// As the Arc gives it, so that a reference can be made from it.
+    state: *const TxnState,
     older: *const Version,
     skip: *const Version,
     payload_len: u32,
@@ -92,7 +93,13 @@ impl Chain {
     }
 
     /// Puts a version on top. The caller holds the row's latch, and the generation owns a reference of `state`.
-    pub(crate) fn push(&self, arena: &Arena, state: &TxnState, kind: Kind, payload: &[u8]) -> VersionPtr {
+    pub(crate) fn push(
+        &self,
+        arena: &Arena,
+        state: &Arc<TxnState>,
+        kind: Kind,
+        payload: &[u8],
+    ) -> VersionPtr {
         let head = self.head.load(Ordering::Acquire);
         let skip = if kind.is_shared() {
             match self.newest() {
@@ -110,7 +117,7 @@ impl Chain {
         // behind the header within the same allocation.
         unsafe {
             memory.write(Version {
-                state: NonNull::from(state),
+                state: Arc::as_ptr(state),
                 older: head,
                 skip,
                 payload_len,
@@ -145,7 +152,18 @@ impl<'g> VersionRef<'g> {
     #[inline]
     pub(crate) fn state(self) -> &'g TxnState {
         // SAFETY: the generation owns a reference of the state.
-        unsafe { self.header().state.as_ref() }
+        unsafe { &*self.header().state }
+    }
+
+    /// A reference of that transaction's state that outlives the generation.
+    pub(crate) fn state_arc(self) -> Arc<TxnState> {
+        let state = self.header().state;
+        // SAFETY: the address came from an Arc of which the generation, alive for `'g`, owns a reference; the count is
+        // raised before the Arc is made.
+        unsafe {
+            Arc::increment_strong_count(state);
+            Arc::from_raw(state)
+        }
     }
 
     /// Whether its savepoint was rolled back.

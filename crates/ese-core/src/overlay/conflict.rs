@@ -7,11 +7,6 @@
 //! - The walk ends at the first version of an exclusive kind that is mine or not younger than my snapshot: what lies
 //!   below was settled when that one was written. Nothing is skipped by L here.
 
-#![expect(
-    unsafe_code,
-    reason = "takes a reference of the other transaction's state, which a generation owns"
-)]
-
 use super::{chain::Chain, chain::VersionRef, view::View};
 use crate::txn::{Kind, Outcome, TxnState};
 use ese_base::{CommitTs, TreeId};
@@ -52,13 +47,7 @@ pub(crate) fn check(
             Walked::On => {}
             Walked::Settled => return Ok(()),
             Walked::Met(version) => {
-                let with: *const TxnState = version.state();
-                // SAFETY: the generation owns a reference that came from an Arc, and is alive: we are inside the gate.
-                let with = unsafe {
-                    Arc::increment_strong_count(with);
-                    Arc::from_raw(with)
-                };
-                return Err(Conflict { with });
+                return Err(Conflict { with: version.state_arc() });
             }
         }
     }

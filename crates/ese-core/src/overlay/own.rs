@@ -80,7 +80,7 @@ impl OwnWrites {
 
     /// The transaction's record in the generation it is about to write in.
     #[inline]
-    pub(super) fn record(&mut self, generation: &Arc<Generation>) -> Option<(&TxnState, &Writer)> {
+    pub(super) fn record(&mut self, generation: &Arc<Generation>) -> Option<(&Arc<TxnState>, &Writer)> {
         let state = self.state.as_ref()?;
         if self.wrote.last().is_none_or(|(last, _)| last.number != generation.number) {
             let writer = NonNull::from(generation.add_writer(state));
