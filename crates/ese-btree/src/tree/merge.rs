@@ -25,7 +25,7 @@ use crate::{
     node::{
         Cell, NodeView,
         build::{Payload, Pending},
-        layout::encode_run_ref,
+        layout::{encode_child, encode_run_ref},
     },
     pages::{ChildRef, Pages, Sink, Stretch},
 };
@@ -274,11 +274,22 @@ impl<P: Pages> TreeMerge<P> {
     fn pass_children<S: Sink>(&mut self, pages: &P, sink: &mut S, level: usize, end: usize) -> Result<()> {
         let mut low = Vec::new();
         while self.path[level].next < end {
+            let nothing_below = self.pending.iter().take(level).all(Pending::is_empty);
             let here = &mut self.path[level];
             let index = here.next;
             here.next += 1;
-            low_of(here, index, &mut low);
             let child = here.node.child(index);
+            if nothing_below && index > 0 {
+                // Nearly all children of a node go up like this: straight from the old node.
+                self.pending[level].push(
+                    Payload::Old,
+                    |out| here.node.append_key(index - 1, out),
+                    &encode_child(child),
+                );
+                self.write_ready(sink, level)?;
+                continue;
+            }
+            low_of(here, index, &mut low);
             self.pass(pages, sink, level, &low, child)?;
         }
         Ok(())
