@@ -106,6 +106,12 @@ impl Publication {
 
     /// Makes everything visible that is ready.
     pub(super) fn publish_ready<V: VersionStore>(&self, versions: &V) {
+        self.publish_each(|state| {
+            versions.publish(state);
+        });
+    }
+
+    fn publish_each(&self, publish: impl Fn(&TxnState)) {
         let publishing = self.publishing.lock();
         let durable = self.log.as_ref().map_or(Position::UNCLAIMED, |log| log.durable());
         let is_ready =
@@ -116,7 +122,7 @@ impl Publication {
         };
         let mut ready = find(&self.append.lock());
         while let Some((at, state)) = ready {
-            versions.publish(&state);
+            publish(&state);
             let mut append = self.append.lock();
             // Only the holder of the publication lock removes; others push at the back: the place is the same.
             append.queue.remove(at);

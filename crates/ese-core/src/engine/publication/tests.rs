@@ -171,6 +171,26 @@ fn a_claim_inside_a_publication() {
     assert_eq!((timestamp(&sync), publication.head()), (Some(CommitTs(2)), None));
 }
 
+/// A transaction stays in the queue until it is visible: a merge that waits for the queue must not read past it.
+#[test]
+fn a_publication_leaves_the_queue_last() {
+    let overlay = overlay();
+    let publication = Publication::new(None, Position(1), 4);
+    let states = [new_state(), new_state(), new_state()];
+    publication.claim(&states[0], Durability::Lazy, 1, None);
+    publication.claim(&states[1], Durability::Lazy, 1, None);
+    publication.publish_each(|state| {
+        assert_eq!(publication.head(), Some(state.position()));
+        overlay.publish(state);
+        assert_eq!(publication.head(), Some(state.position()), "it is visible and still there");
+        if state.position() == Position(2) {
+            publication.claim(&states[2], Durability::Lazy, 1, None);
+        }
+    });
+    assert_eq!(states.each_ref().map(|state| timestamp(state).unwrap().0), [1, 2, 3]);
+    assert_eq!(publication.head(), None);
+}
+
 /// Without a log everything is ready at once, and an owner that never publishes blocks nobody.
 #[test]
 fn a_dead_owner_is_published_by_the_next() {
@@ -216,12 +236,10 @@ fn committers_on_threads() {
             thread::Builder::new().spawn(commit).unwrap()
         })
         .collect();
-    let mut seen = 0;
-    while seen < COMMITS * COMMITTERS {
+    while !committers.iter().all(|committer| committer.is_finished()) {
         let cut = publication.claimed().next;
         let below = || states.iter().filter(|state| state.position() < cut);
-        seen = below().count();
-        assert_eq!(seen as u64, cut.0 - 1, "everything below a cut has been claimed");
+        assert_eq!(below().count() as u64, cut.0 - 1, "everything below a cut has been claimed");
         // As a merge waits: when the head lies at or after the cut, all below is visible.
         if publication.head().is_none_or(|head| head >= cut) {
             let newest = overlay.last_visible();
@@ -229,12 +247,12 @@ fn committers_on_threads() {
         }
     }
     committers.into_iter().for_each(|committer| committer.join().unwrap());
-    log.flush(Position(seen as u64)).unwrap();
+    log.flush(publication.claimed().position).unwrap();
     publication.publish_ready(&*overlay);
     assert_eq!(publication.head(), None, "the dead ones too");
     let mut stamps: Vec<u64> = states.iter().map(|state| timestamp(state).unwrap().0).collect();
     stamps.sort_unstable();
-    assert!(stamps.into_iter().eq(1..=seen as u64), "each timestamp once");
+    assert!(stamps.into_iter().eq(1..=states.len() as u64), "each timestamp once");
     let appended: Vec<u64> = log.appended.lock().iter().map(|position| position.0).collect();
     assert!(appended.is_sorted(), "frames come in the order of positions");
 }
