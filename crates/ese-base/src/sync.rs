@@ -43,8 +43,8 @@ mod model {
     /// Loom's atomics, and fences around which it tries every order.
     pub mod atomic {
         pub use loom::sync::atomic::{
-            AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
-            Ordering,
+            AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+            AtomicUsize, Ordering,
         };
 
         loom::lazy_static! {
