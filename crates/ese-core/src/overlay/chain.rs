@@ -12,7 +12,7 @@
 
 #![expect(unsafe_code, reason = "versions lie in the generation's arena and point to each other")]
 
-use super::arena::Arena;
+use super::{arena::Arena, index::prefetch_line};
 use crate::txn::{Kind, TxnState};
 use ese_base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::{marker::PhantomData, ptr, ptr::NonNull, sync::Arc};
@@ -59,6 +59,15 @@ impl Chain {
     #[inline]
     pub(crate) fn newest<'g>(&'g self) -> Option<VersionRef<'g>> {
         NonNull::new(self.head.load(Ordering::Acquire)).map(|version| VersionRef(version, PhantomData))
+    }
+
+    /// Asks for the newest version and the first bytes behind it.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        let newest = self.head.load(Ordering::Relaxed).cast::<u8>().cast_const();
+        for line in 0..4 {
+            prefetch_line(newest.wrapping_add(64 * line));
+        }
     }
 
     /// The versions, newest first.

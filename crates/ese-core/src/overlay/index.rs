@@ -29,6 +29,7 @@ mod tests;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use entry::Entry;
+pub(crate) use prefetch::prefetch_line;
 
 use super::arena::Arena;
 use entry::Thin;

@@ -5,7 +5,7 @@
 use super::{
     chain::{Chain, VersionRef},
     generation::Generation,
-    index::{Cursor, Entry},
+    index::{Cursor, Entry, prefetch_line},
     own::Mine,
     visibility::{self, Data, Found, Settled},
 };
@@ -61,6 +61,8 @@ pub(crate) struct Rows<'a, F> {
 struct Source<'a> {
     cursor: Cursor<'a, Chain>,
     at: Option<&'a Entry<Chain>>,
+    /// The entry behind `at`, asked for from memory while others are looked at; its versions are when it comes up.
+    ahead: Option<&'a Entry<Chain>>,
 }
 
 impl<'a, F: Filter> Rows<'a, F> {
@@ -85,7 +87,9 @@ impl<'a, F: Filter> Rows<'a, F> {
                 (Direction::Backward, From::Behind(key)) => cursor.seek_lt(key),
             };
             if at.is_some() {
-                sources.push(Source { cursor, at });
+                let mut source = Source { cursor, at: None, ahead: at };
+                source.advance(direction);
+                sources.push(source);
             }
         }
         (!sources.is_empty()).then_some(Rows { sources, direction, filter })
@@ -129,10 +133,17 @@ impl<'a, F: Filter> Rows<'a, F> {
 
 impl Source<'_> {
     fn advance(&mut self, direction: Direction) {
-        self.at = match direction {
-            Direction::Forward => self.cursor.next(),
-            Direction::Backward => self.cursor.prev(),
-        };
+        self.at = self.ahead;
+        if let Some(entry) = self.at {
+            entry.payload().prefetch();
+            self.ahead = match direction {
+                Direction::Forward => self.cursor.next(),
+                Direction::Backward => self.cursor.prev(),
+            };
+            if let Some(ahead) = self.ahead {
+                prefetch_line(std::ptr::from_ref(ahead.payload()).cast());
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ pub(super) fn prefetch<T>(at: *const T) {
 
 #[inline]
 #[cfg(target_arch = "x86_64")]
-pub(super) fn prefetch_line(at: *const u8) {
+pub(crate) fn prefetch_line(at: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: every x86-64 has the instruction; it reads nothing that could fault.
     unsafe { _mm_prefetch(at.cast(), _MM_HINT_T0) };
@@ -18,4 +18,4 @@ pub(super) fn prefetch_line(at: *const u8) {
 
 #[inline]
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn prefetch_line(_at: *const u8) {}
+pub(crate) fn prefetch_line(_at: *const u8) {}
