@@ -160,6 +160,9 @@ impl Snapshot {
             Err(error) => {
                 // The engine may have rolled the transaction back already.
                 self.level = self.core.level();
+                if self.conflict_level > self.level {
+                    self.conflict_level = 0;
+                }
                 Err(error)
             }
         }

@@ -9,7 +9,7 @@
 //! | sessions | 1,024, up to 30,000 by [`Builder::sessions_max`](crate::Builder::sessions_max) | `OutOfSessions` |
 //! | levels of a transaction | memory, or [`Builder::levels_max`](crate::Builder::levels_max) | `TransTooDeep` |
 //! | versions not merged yet | [`Builder::version_store_bytes`](crate::Builder::version_store_bytes) | writes wait for a merge, then `VersionStoreFull` |
-//! | versions for old readers alone | as much again | `VersionStoreFull` |
+//! | versions for old snapshots alone | twice as much | `VersionStoreFull` |
 //!
 //! A row's key and value may be empty. Every limit is checked before anything is changed.
 //!

@@ -156,6 +156,27 @@ fn archives_are_read_wherever_they_lie() {
     }
 }
 
+/// Its root is aligned to 4, its elements to 8.
+#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize, Debug, PartialEq)]
+#[rkyv(crate = ese::typed::rkyv)]
+struct Tags {
+    ids: Vec<u64>,
+    one: Box<u64>,
+}
+
+#[test]
+fn what_an_archive_points_to_may_need_more_alignment_than_its_root() {
+    for len in [0, 1, 7, 200] {
+        let tags = Tags { ids: (0..len).collect(), one: Box::new(len) };
+        let archive = Rkyv::<Tags>::store(&tags, <[u8]>::to_vec).unwrap();
+        for shift in 0..17 {
+            let mut shifted = vec![0xAA; shift];
+            shifted.extend(&archive);
+            assert_eq!(Rkyv::<Tags>::load(&shifted[shift..]).unwrap(), tags, "shift {shift}");
+        }
+    }
+}
+
 #[test]
 fn bytes_of_another_type_are_an_error_with_the_key() {
     let (db, tree) = instance();
