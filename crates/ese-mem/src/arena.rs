@@ -61,7 +61,7 @@ pub(crate) struct Arena {
 #[derive(Default)]
 struct Extent {
     start: AtomicPtr<u8>,
-    /// How many pages it has; stored before `start`.
+    /// How many pages it has; stored after `start`.
     pages: AtomicUsize,
 }
 
@@ -84,9 +84,9 @@ impl Arena {
         let block = Block::zeroed(bytes, self.page_size).ok_or_else(|| out("the system has no more"))?;
         let start = block.start().as_ptr();
         self.blocks.lock().push(block);
-        slot.pages.store(pages, Ordering::Relaxed);
-        // Release: who sees the address sees the number of pages and the zeroes.
-        slot.start.store(start, Ordering::Release);
+        slot.start.store(start, Ordering::Relaxed);
+        // Release: who sees that there are pages sees their address and the zeroes.
+        slot.pages.store(pages, Ordering::Release);
         Ok(())
     }
 
@@ -95,11 +95,11 @@ impl Arena {
     fn address(&self, page: PageNo, pages: usize) -> Option<*mut u8> {
         let (extent, index) = split(page);
         let extent = self.extents.get(extent)?;
-        let start = extent.start.load(Ordering::Acquire);
         // An extent that is not there has no pages.
-        if index + pages > extent.pages.load(Ordering::Relaxed) {
+        if index + pages > extent.pages.load(Ordering::Acquire) {
             return None;
         }
+        let start = extent.start.load(Ordering::Relaxed);
         // SAFETY: the extent has `pages` pages from `index` on, so the offset stays inside its block.
         Some(unsafe { start.add(index << self.page_shift) })
     }

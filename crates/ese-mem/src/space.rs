@@ -149,11 +149,18 @@ impl Space {
     fn add_extent(&mut self, arena: &Arena, pages: u64) -> Result<usize> {
         let number = self.extents.len();
         if number == EXTENTS_MAX {
-            return Err(Error::new(ErrorKind::OutOfMemory, format!("{EXTENTS_MAX} extents")));
+            return Err(Error::new(ErrorKind::DiskFull, format!("there are {EXTENTS_MAX} extents of pages")));
         }
         let bytes = (self.pages * self.page_bytes / 8).clamp(EXTENT_BYTES_MIN, EXTENT_BYTES_MAX);
-        let size = (bytes.next_power_of_two() / self.page_bytes).clamp(pages, EXTENT_PAGES_MAX);
-        arena.add(number, size)?;
+        let mut size = (bytes.next_power_of_two() / self.page_bytes).clamp(pages, EXTENT_PAGES_MAX);
+        // A system that refuses a large piece may have a smaller one. Without any this is a full disk to the engine, which
+        // goes on and tries again; other errors of a store are final.
+        while let Err(error) = arena.add(number, size) {
+            if size == pages {
+                return Err(Error::new(ErrorKind::DiskFull, "no memory for more pages").caused_by(error));
+            }
+            size = (size / 2).max(pages);
+        }
         let words = usize::try_from(size.div_ceil(64)).unwrap_or(usize::MAX);
         self.extents.push(Extent { bits: vec![0; words], pages: size, begun: 0, free: 0, no_run: 1 });
         Ok(number)

@@ -53,7 +53,8 @@ struct End<'p, P: Pages + 'p> {
     at_page: ChildRef,
     at: usize,
     limit: usize,
-    /// The leaf that comes after this one, if both have one parent: it is asked for while this one is read.
+    /// The leaf that comes after this one, if both have one parent: it is asked for while this one is read. An error of
+    /// asking is nothing: it comes back when the leaf is entered, if ever.
     ahead: Option<P::Bytes<'p>>,
     /// How many bytes of it to ask for at each row.
     stride: usize,
@@ -294,7 +295,7 @@ impl<'p, P: Pages> End<'p, P> {
                 *index += 1;
                 let at = node.child(*index);
                 let more = level == 1 && *index < node.count();
-                self.ahead = if more { Some(pages.page(node.child(*index + 1), 0)?) } else { None };
+                self.ahead = if more { pages.page(node.child(*index + 1), 0).ok() } else { None };
                 break at;
             }
             self.path.pop();
@@ -322,7 +323,7 @@ impl<'p, P: Pages> End<'p, P> {
                 *index = before;
                 let at = node.child(before);
                 let more = level == 1 && before > 0;
-                self.ahead = if more { Some(pages.page(node.child(before - 1), 0)?) } else { None };
+                self.ahead = if more { pages.page(node.child(before - 1), 0).ok() } else { None };
                 break at;
             }
             self.path.pop();
