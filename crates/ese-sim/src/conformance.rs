@@ -1,10 +1,13 @@
 //! One suite that every backend must pass: scenarios, random statements against the reference, and real threads whose
 //! history is checked.
 //!
-//! ```no_run
-//! # fn backend() -> ese_base::Result<std::sync::Arc<dyn ese_core::Backend>> { unimplemented!() }
-//! use ese_core::LocalEngine;
-//! ese_sim::conformance::run(&|options, clock| LocalEngine::start(options, backend()?, clock));
+//! ```
+//! use ese_core::{Backend, LocalEngine};
+//! use std::sync::Arc;
+//!
+//! fn passes(backend: fn() -> ese_base::Result<Arc<dyn Backend>>) {
+//!     ese_sim::conformance::run(&|options, clock| LocalEngine::start(options, backend()?, clock));
+//! }
 //! ```
 
 use crate::{

@@ -40,21 +40,20 @@ const SPARE_SLOTS: usize = 64;
 
 /// The engine of this process: an overlay over the stores of a backend.
 ///
-/// ```no_run
-/// # fn backend() -> std::sync::Arc<dyn ese_core::Backend> { unimplemented!() }
-/// use ese_core::{Durability, LocalEngine, Mode, Options, Put, SessionOptions};
+/// ```
+/// use ese_core::{Backend, Durability, LocalEngine, Mode, Options, Put, SessionOptions};
 /// use std::sync::Arc;
 ///
-/// # fn main() -> ese_base::Result<()> {
-/// let clock = Arc::new(ese_base::clock::SystemClock::new());
-/// let engine = LocalEngine::start(Options::default(), backend(), clock)?;
-/// let mut session = engine.session(SessionOptions::default())?;
-/// session.begin(Mode::ReadWrite)?;
-/// let tree = session.create_tree(engine.main_database(), "stock")?;
-/// session.put(tree, b"apple", b"3", Put::Upsert)?;
-/// session.commit(Durability::Sync)?;
-/// # Ok(())
-/// # }
+/// fn stock(backend: Arc<dyn Backend>) -> ese_base::Result<()> {
+///     let clock = Arc::new(ese_base::clock::SystemClock::new());
+///     let engine = LocalEngine::start(Options::default(), backend, clock)?;
+///     let mut session = engine.session(SessionOptions::default())?;
+///     session.begin(Mode::ReadWrite)?;
+///     let tree = session.create_tree(engine.main_database(), "stock")?;
+///     session.put(tree, b"apple", b"3", Put::Upsert)?;
+///     session.commit(Durability::Sync)?;
+///     Ok(())
+/// }
 /// ```
 pub struct LocalEngine;
 
