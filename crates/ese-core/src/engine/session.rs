@@ -298,7 +298,7 @@ impl<V: VersionStore> Session for LocalSession<V> {
         }
         let core = &self.core;
         core.publication.await_outcome(&state, limit, || core.state.is_poisoned());
-        true
+        state.outcome() != Outcome::Active || core.state.is_poisoned()
     }
 
     fn options(&self) -> &SessionOptions {

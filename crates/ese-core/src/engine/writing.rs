@@ -182,6 +182,8 @@ impl<V: VersionStore> LocalSession<V> {
                 )
             }
             Refusal::ConflictMerged => {
+                // Nobody to wait for: that one has committed long ago.
+                self.conflicting = None;
                 conflict("the row was changed by a transaction that committed later".to_owned())
             }
             Refusal::Conflict(with) => {

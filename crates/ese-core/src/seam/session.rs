@@ -60,7 +60,8 @@ pub trait Session: Transaction + Send {
     fn conflict_recorded(&self) -> bool;
 
     /// After a rollback: waits until the transaction this one conflicted with is published, aborted or poisoned,
-    /// if that one was already committing; returns whether it was. For re-runs; a statement never waits.
+    /// if that one was already committing; returns whether it was, and ended within `limit`. For re-runs; a statement
+    /// never waits.
     fn await_conflicting_commit(&mut self, limit: Duration) -> bool;
 
     /// The options given at its begin.
