@@ -20,9 +20,8 @@ pub struct Options {
     pub sessions_max: u32,
     /// How many levels a transaction may have; `None`: as many as memory holds. ESE: 7.
     pub levels_max: Option<u32>,
-    /// Bytes that versions, lists of own writes and the conflict window may take; at least 1 MiB. Default: a quarter of the
-    /// memory, at most 1 GiB (`JET_paramMaxVerPages`). What only old
-    /// snapshots hold has a second bound, twice this size.
+    /// Bytes that versions, lists of own writes and the conflict window may take; at least 1 MiB. Default:
+    /// 1 GiB (`JET_paramMaxVerPages`). What only old snapshots hold has a second bound, twice this size.
     pub version_store_bytes: u64,
     /// A generation of versions is sealed at this size; at least 16 KiB.
     pub generation_bytes: u64,

@@ -1,4 +1,4 @@
-//! What an engine tells about itself: a plain struct, read without stopping anything, each figure of its own moment.
+//! What an engine tells about itself: a plain struct, read without stopping a reader or a writer, each figure of its own moment.
 
 use ese_base::{CommitTs, Position};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct Stats {
     pub version_store_bytes: u64,
     /// Bytes of generations that only older views hold.
     pub reader_held_bytes: u64,
-    /// The budget of each of the two.
+    /// The budget of the first; the bound of the second is twice that.
     pub version_store_limit_bytes: u64,
     /// Generations in the current view.
     pub generations: u64,

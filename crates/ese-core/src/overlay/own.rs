@@ -2,7 +2,7 @@
 //!
 //! Own writes are read from the overlay, where they were put anyway: among the versions of the row in the generations
 //! this transaction wrote in, those that carry its state and are not rolled back. Nothing is copied and nothing is
-//! indexed a second time: a load pays eight words a row for it, and a scan walks the same indexes as everybody.
+//! indexed a second time: a load pays six words a row for it, and a scan walks the same indexes as everybody.
 //!
 //! Invariants:
 //! - Each listed version lies in one of `wrote`, which are held: it stays readable for as long as it is listed.

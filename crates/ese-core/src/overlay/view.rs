@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - There is no other "current" pointer than the current number; a view is found by its number.
-//! - Only the applier publishes and frees views. A view is freed when it is not the current one, every slot that was
+//! - Only the holder of the overlay's applier lock publishes and frees views: merges, attach and detach, and a writer
+//!   that needs room. A view is freed when it is not the current one, every slot that was
 //!   inside the gate when it was replaced has been seen outside once, and no slot names it.
 //! - A ring place is used again only when the view in it was freed. Numbers ascend and skip places in use; when all are in
 //!   use, views are not replaced.
