@@ -43,6 +43,7 @@ pub(super) struct LocalSession<V: VersionStore> {
     pub(super) txn: Option<Txn<V>>,
     /// Whom the last conflict was with.
     pub(super) conflicting: Option<Arc<TxnState>>,
+    last_commit: Option<CommitTs>,
 }
 
 /// An open transaction.
@@ -85,6 +86,7 @@ impl<V: VersionStore> LocalSession<V> {
             accounted: 0,
             txn: None,
             conflicting: None,
+            last_commit: None,
         })
     }
 
@@ -146,6 +148,7 @@ impl<V: VersionStore> LocalSession<V> {
 
     fn commit_outermost(&mut self, durability: Durability) -> Result<Option<CommitId>> {
         let Some(txn) = self.txn.take() else { return Err(ErrorKind::NotInTransaction.into()) };
+        self.last_commit = None;
         let versions = self.written();
         if versions == 0 {
             // Nothing was written, or all of it was rolled back: there is nothing to commit.
@@ -178,7 +181,10 @@ impl<V: VersionStore> LocalSession<V> {
             return Err(error);
         }
         core.publication.publish_ready(&core.versions);
-        debug_assert!(matches!(state.outcome(), Outcome::Committed(_)) || core.state.is_poisoned());
+        match state.outcome() {
+            Outcome::Committed(ts) => self.last_commit = Some(ts),
+            _ => debug_assert!(core.state.is_poisoned()),
+        }
         self.finish(txn);
         core.note_commit(claimed.rows);
         let (log, epoch) = core.log_identity;
@@ -285,6 +291,14 @@ impl<V: VersionStore> Session for LocalSession<V> {
     #[inline]
     fn level(&self) -> u32 {
         self.txn.as_ref().map_or(0, |txn| u32::try_from(txn.levels.len()).unwrap_or(u32::MAX))
+    }
+
+    fn snapshot(&self) -> Option<CommitTs> {
+        self.txn.as_ref().map(|txn| txn.snapshot)
+    }
+
+    fn last_commit(&self) -> Option<CommitTs> {
+        self.last_commit
     }
 
     fn conflict_recorded(&self) -> bool {

@@ -1,7 +1,7 @@
 //! A session: who runs transactions, one at a time, on any thread but on one at a time.
 
 use super::transaction::{Durability, Transaction};
-use ese_base::{CommitId, Result, SessionId};
+use ese_base::{CommitId, CommitTs, Result, SessionId};
 use std::time::Duration;
 
 /// What a transaction may do.
@@ -55,6 +55,14 @@ pub trait Session: Transaction + Send {
 
     /// How many levels are open.
     fn level(&self) -> u32;
+
+    /// The snapshot of the open transaction: it sees every commit up to that timestamp and none behind it. `None` at
+    /// level 0.
+    fn snapshot(&self) -> Option<CommitTs>;
+
+    /// The timestamp under which the session's last outermost commit became visible. `None` when there was none yet,
+    /// it failed, or it left nothing behind (it only read, or all it wrote was rolled back).
+    fn last_commit(&self) -> Option<CommitTs>;
 
     /// Whether the transaction met a conflict that was not rolled back with a level inside it.
     fn conflict_recorded(&self) -> bool;

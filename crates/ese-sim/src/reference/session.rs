@@ -7,7 +7,8 @@ use super::{
     world::{RowName, Running},
 };
 use ese_base::{
-    AttachmentNo, CommitId, Error, ErrorKind, Position, Result, SessionId, TreeId, Value, sync::MutexGuard,
+    AttachmentNo, CommitId, CommitTs, Error, ErrorKind, Position, Result, SessionId, TreeId, Value,
+    sync::MutexGuard,
 };
 use ese_core::{CursorPos, Durability, KeyRange, Mode, Move, Reader, Scan, Session, SessionOptions};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -39,11 +40,12 @@ pub(super) struct ReferenceSession {
     id: SessionId,
     options: SessionOptions,
     pub(super) open: Option<Open>,
+    last_commit: Option<CommitTs>,
 }
 
 impl ReferenceSession {
     pub(super) fn new(shared: Arc<Shared>, id: SessionId, options: SessionOptions) -> Self {
-        ReferenceSession { shared, id, options, open: None }
+        ReferenceSession { shared, id, options, open: None, last_commit: None }
     }
 
     /// What it sees now.
@@ -127,7 +129,13 @@ impl Session for ReferenceSession {
         let (txn, log) = (open.txn, std::mem::take(&mut open.log));
         self.open = None;
         world.running.remove(&txn);
-        if log.is_empty() || !world.commit(&log) {
+        self.last_commit = None;
+        if log.is_empty() {
+            return Ok(None);
+        }
+        let is_data = world.commit(&log);
+        self.last_commit = Some(CommitTs(world.last_visible));
+        if !is_data {
             return Ok(None);
         }
         let position = Position(world.last_visible);
@@ -156,6 +164,14 @@ impl Session for ReferenceSession {
     fn level(&self) -> u32 {
         let levels = self.open.as_ref().map_or(0, |open| open.levels.len());
         u32::try_from(levels).expect("nobody opens four billion levels")
+    }
+
+    fn snapshot(&self) -> Option<CommitTs> {
+        self.open.as_ref().map(|open| CommitTs(open.snapshot))
+    }
+
+    fn last_commit(&self) -> Option<CommitTs> {
+        self.last_commit
     }
 
     fn conflict_recorded(&self) -> bool {
