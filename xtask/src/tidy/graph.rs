@@ -3,7 +3,7 @@
 
 use super::Finding;
 use crate::cargo::root;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cargo_metadata::{
     MetadataCommand,
     semver::{Version, VersionReq},
@@ -56,6 +56,8 @@ pub(crate) fn check(nodes: &[Node], settings: &str) -> Result<Vec<Finding>> {
     for ban in list("bans", "deny")? {
         let written = ban.get("crate").and_then(Value::as_str).context("a ban names no crate")?;
         let (name, versions) = written.split_once(':').unwrap_or((written, "*"));
+        // `name@<1.2` would be the ban of a crate of that name, and cargo-deny does not see a requirement in it either.
+        ensure!(!name.contains('@'), "{SETTINGS}: write the versions of the ban {written:?} behind a colon");
         banned.push((name, VersionReq::parse(versions)?));
     }
     let mut findings = Vec::new();
@@ -145,6 +147,14 @@ mod tests {
         assert_eq!(findings("a", "1.2.0", None, "registry+x"), 1);
         assert_eq!(findings("a", "1.2.0", Some("MIT"), "git+x"), 1);
         assert!(check(&[], "").is_err(), "a check without settings checks nothing");
+    }
+
+    #[test]
+    fn a_ban_that_bans_nothing_is_an_error() {
+        let with = |ban: &str| check(&[], &TEXT.replace("a:<1.2", ban));
+        assert!(with("a:<1.2").is_ok() && with("a").is_ok());
+        assert!(with("a@<1.2").is_err(), "no version is compared");
+        assert!(with("a:1.x.y").is_err());
     }
 
     #[test]
