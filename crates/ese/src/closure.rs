@@ -57,10 +57,19 @@ impl Instance {
     /// The closure may run again.
     ///
     /// Runs `write` in a transaction and commits it with the instance's durability. If `write` returns an error, the
-    /// transaction is rolled back; if it had met a conflict with another transaction (whatever the error is), and that
-    /// was not inside a savepoint that was rolled back, it runs again with a new snapshot: ten tries, with random pauses
-    /// between them that grow from 50 µs to 20 ms. A re-run behind a transaction that was already committing waits for
-    /// that one instead and does not count. A panic in the closure rolls back and goes on unwinding.
+    /// transaction is rolled back. A panic in the closure rolls back and goes on unwinding.
+    ///
+    /// # When it runs again
+    /// When `write` returned an error (whatever it is) and its transaction had met a conflict with another one, which
+    /// was not inside a savepoint that was rolled back. Each run has a new snapshot.
+    /// - There are ten tries, with random pauses between them: at most 50 µs before the second, at most 20 ms before the
+    ///   tenth.
+    /// - A try does not count when the other transaction was already committing: the end of that commit is waited for,
+    ///   and the closure runs again without a pause. If that end does not come within a second, the try counts.
+    /// - 1,000 tries may go uncounted, from then on all count. So the closure runs 1,010 times at most.
+    ///
+    /// A closure that deals with a conflict itself and returns `Ok` is committed and does not run again; nor does one
+    /// whose commit fails.
     ///
     /// ```
     /// # fn main() -> ese::Result<()> {
@@ -75,8 +84,9 @@ impl Instance {
     /// ```
     ///
     /// # Errors
-    /// What `write` returns, when there was no conflict; `WriteConflict` with [`Error::attempts`] after the last try;
-    /// what [`Transaction::commit`] reports; `OutOfSessions`, `NotInitialized`, `TermInProgress`, `InstanceUnavailable`.
+    /// What `write` returns, when there was no conflict; `WriteConflict` after the last try, with the number of tries as
+    /// [`Error::attempts`]; what [`Transaction::commit`] reports; `OutOfSessions` when as many closures and sessions are
+    /// running as the instance may have; `NotInitialized`, `TermInProgress`, `InstanceUnavailable`.
     pub fn write<R>(&self, write: impl FnMut(&mut Transaction<'_>) -> Result<R>) -> Result<R> {
         self.write_with(self.durability(), write)
     }

@@ -1,8 +1,8 @@
 //! When a transaction that met a conflict is run again, and what is waited for before.
 //!
 //! Two kinds of re-runs. If the other transaction was already committing, its end is near: it is waited for, holding
-//! nothing, and the re-run is free. If not, the re-run counts and comes after a random pause that grows with every
-//! one. Both kinds have a bound.
+//! nothing, and the re-run is free. If not, the re-run counts and comes after a random pause whose bound grows from one
+//! to the next. Both kinds have a bound, and so have both waits.
 
 use crate::{
     Snapshot,
@@ -10,16 +10,24 @@ use crate::{
 };
 use std::time::Duration;
 
-/// How many tries a transaction has.
-pub(crate) const TRIES: u32 = 10;
-/// How many re-runs behind another's commit are free; each of them means that somebody else got on.
+/// The longest pauses before the re-runs that count, so there is one try more than pauses. Each is two to two and a half
+/// times the one before.
+const PAUSES: [Duration; 9] = [
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(200),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+];
+/// How many re-runs behind another's commit are free. Each of them means that somebody else got on, so this many in a
+/// row are a sign of something else than bad luck; from then on they count.
 const FREE_MAX: u32 = 1000;
-/// How long the end of another's commit is waited for.
+/// How long the end of another's commit is waited for; where it does not come, the re-run counts.
 const COMMIT_WAIT: Duration = Duration::from_secs(1);
-/// The first pause is at most this long …
-const PAUSE_FIRST: Duration = Duration::from_micros(50);
-/// … every later one at most twice as long as the one before, up to this.
-const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// The tries of one transaction.
 #[derive(Debug, Default)]
@@ -36,23 +44,17 @@ impl Retry {
             self.free += 1;
             return true;
         }
+        let longest = PAUSES.get(self.counted as usize);
         self.counted += 1;
-        if self.counted >= TRIES {
-            return false;
-        }
-        pause(jitter(longest_pause(self.counted)));
+        let Some(longest) = longest else { return false };
+        pause(jitter(*longest));
         true
     }
 
-    /// How often it was tried.
+    /// How often it was tried, free re-runs included.
     pub(crate) fn attempts(&self) -> u32 {
         self.counted + self.free
     }
-}
-
-/// The longest pause after so many tries.
-fn longest_pause(tries: u32) -> Duration {
-    PAUSE_FIRST.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(PAUSE_MAX)
 }
 
 #[cfg(test)]
@@ -60,11 +62,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_their_bound() {
-        assert_eq!(longest_pause(1), Duration::from_micros(50));
-        assert_eq!(longest_pause(2), Duration::from_micros(100));
-        assert_eq!(longest_pause(9), Duration::from_micros(12_800));
-        assert_eq!(longest_pause(10), PAUSE_MAX);
-        assert_eq!(longest_pause(u32::MAX), PAUSE_MAX);
+    fn nine_pauses_lie_between_ten_tries_and_grow_to_the_last() {
+        assert_eq!(PAUSES.len() + 1, 10, "tries");
+        assert_eq!((PAUSES[0], PAUSES[8]), (Duration::from_micros(50), Duration::from_millis(20)));
+        assert!(PAUSES.windows(2).all(|pair| 2 * pair[0] <= pair[1] && 2 * pair[1] <= 5 * pair[0]));
     }
 }

@@ -1,6 +1,10 @@
 //! Closures: what is committed, what is rolled back, what runs again.
 
-use crate::{instance, keys, kind, value, with_keys};
+use crate::{
+    instance, keys, kind,
+    odd_engine::{Oddity, odd_instance},
+    value, with_keys,
+};
 use ese::{Durability, Error, ErrorKind, Result};
 use std::{
     error::Error as _,
@@ -56,6 +60,23 @@ fn ten_tries_then_the_conflict() {
     let error = result.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), runs), (ErrorKind::WriteConflict, 10, 10));
     assert_eq!(error.key(), Some(&b"a"[..]), "the last conflict itself");
+}
+
+#[test]
+fn tries_behind_commits_are_free_a_thousand_times() {
+    let db = odd_instance(Oddity::AlwaysCommitting);
+    let tree = db.tree("t").unwrap();
+    let mut session = db.session().unwrap();
+    let mut other = session.begin().unwrap();
+    tree.put(&mut other, "a", "held").unwrap();
+    let mut runs = 0;
+    let error = db
+        .write(|tx| {
+            runs += 1;
+            tree.put(tx, "a", "mine")
+        })
+        .unwrap_err();
+    assert_eq!((error.kind(), error.attempts(), runs), (ErrorKind::WriteConflict, 1010, 1010));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cursors;
 mod databases;
 mod handles;
 mod keys;
+mod odd_engine;
 mod ranges;
 mod schema;
 mod sessions;
