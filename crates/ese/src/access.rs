@@ -2,7 +2,7 @@
 //!
 //! Both traits are sealed: the engine decides what a consistent read or a write is.
 
-use crate::{Session, Snapshot, Transaction};
+use crate::{Session, Snapshot, Transaction, retry::Attempt};
 use ese_base::Result;
 
 /// What reads go through: a [`Snapshot`], a [`Transaction`], or a [`Session`] outside a transaction, where each call sees
@@ -14,7 +14,7 @@ pub trait Read: sealed::Source {}
 pub trait Write: Read + sealed::Sink {}
 
 pub(crate) mod sealed {
-    use super::{Result, Snapshot};
+    use super::{Attempt, Result, Snapshot};
 
     pub trait Source {
         fn snapshot(&self) -> &Snapshot;
@@ -23,6 +23,9 @@ pub(crate) mod sealed {
     pub trait Sink {
         /// The session at the level of the caller: levels that a leaked guard left open above it are rolled back.
         fn sink(&mut self) -> Result<&mut Snapshot>;
+
+        /// The number of this run of a closure, for its errors.
+        fn attempt(&self) -> Attempt;
     }
 }
 
@@ -47,6 +50,11 @@ impl Sink for Transaction<'_> {
     fn sink(&mut self) -> Result<&mut Snapshot> {
         self.at_own_level()
     }
+
+    #[inline]
+    fn attempt(&self) -> Attempt {
+        self.attempt_number()
+    }
 }
 
 impl Source for Session {
@@ -60,6 +68,11 @@ impl Sink for Session {
     #[inline]
     fn sink(&mut self) -> Result<&mut Snapshot> {
         self.outside_mut()
+    }
+
+    #[inline]
+    fn attempt(&self) -> Attempt {
+        Attempt::default()
     }
 }
 
@@ -81,6 +94,11 @@ impl<T: Sink + ?Sized> Sink for &mut T {
     #[inline]
     fn sink(&mut self) -> Result<&mut Snapshot> {
         (**self).sink()
+    }
+
+    #[inline]
+    fn attempt(&self) -> Attempt {
+        (**self).attempt()
     }
 }
 

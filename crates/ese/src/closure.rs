@@ -60,8 +60,9 @@ impl Instance {
     /// transaction is rolled back. A panic in the closure rolls back and goes on unwinding.
     ///
     /// # When it runs again
-    /// When `write` returned an error (whatever it is) and its transaction had met a conflict with another one, which
-    /// was not inside a savepoint that was rolled back. Each run has a new snapshot.
+    /// When `write` returned an error (whatever it is) and its transaction had met a conflict with another one. A conflict
+    /// inside a savepoint that was rolled back does not count, and a `?` that leaves the savepoint's scope rolls it back.
+    /// Each run has a new snapshot.
     /// - There are ten tries, with random pauses between them: at most 50 µs before the second, at most 20 ms before the
     ///   tenth.
     /// - A try does not count when the other transaction was already committing: the end of that commit is waited for,
@@ -103,18 +104,14 @@ impl Instance {
         durability: Durability,
         write: impl FnMut(&mut Transaction<'_>) -> Result<R>,
     ) -> Result<R> {
-        self.run_again(durability, write, |last, attempts| {
-            if last.kind() == ErrorKind::WriteConflict {
-                last.after_attempts(attempts)
-            } else {
-                exhausted(attempts).caused_by(last)
-            }
-        })
+        self.run_again(durability, write, exhausted)
     }
 
     /// The closure may run again.
     ///
-    /// As [`Instance::write`], for closures with an error type of their own.
+    /// As [`Instance::write`], for closures with an error type of their own. The error of the last try is handed out as
+    /// it is: made of a conflict by `?`, it holds a `WriteConflict` (after an insert a `KeyDuplicate`) with its key, its
+    /// tree and the number of tries as [`Error::attempts`].
     ///
     /// ```
     /// # #[derive(Debug)] enum Refused { Empty, Storage(ese::Error) }
@@ -134,7 +131,7 @@ impl Instance {
     /// ```
     ///
     /// # Errors
-    /// As [`Instance::write`].
+    /// What `write` returns, when there was no conflict or after the last try; else as [`Instance::write`].
     pub fn try_write<R, E: From<Error>>(
         &self,
         write: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
@@ -147,13 +144,13 @@ impl Instance {
     /// As [`Instance::try_write`], with the durability of the commit.
     ///
     /// # Errors
-    /// As [`Instance::write`].
+    /// As [`Instance::try_write`].
     pub fn try_write_with<R, E: From<Error>>(
         &self,
         durability: Durability,
         write: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.run_again(durability, write, |_, attempts| exhausted(attempts).into())
+        self.run_again(durability, write, |last, _| last)
     }
 
     fn run_again<R, E: From<Error>>(
@@ -165,7 +162,7 @@ impl Instance {
         self.with_session(|session| {
             let mut retry = Retry::default();
             loop {
-                let mut tx = Transaction::begin(session, Mode::ReadWrite)?;
+                let mut tx = Transaction::begin(session, Mode::ReadWrite)?.in_attempt(retry.attempt());
                 let error = match write(&mut tx) {
                     Ok(done) => {
                         tx.commit_with(durability)?;
@@ -186,10 +183,18 @@ impl Instance {
     }
 }
 
-/// A closure met a conflict every time it ran.
+/// The error of a closure that met a conflict every time it ran: the last conflict, or what the closure made of it.
 #[cold]
-fn exhausted(attempts: u32) -> Error {
-    Error::new(ErrorKind::WriteConflict, "the closure met another transaction every time it ran")
-        .concurrent()
-        .after_attempts(attempts)
+fn exhausted(last: Error, attempts: u32) -> Error {
+    if last.kind() == ErrorKind::WriteConflict {
+        return last.after_attempts(attempts);
+    }
+    let mut error =
+        Error::new(ErrorKind::WriteConflict, "the closure met another transaction every time it ran")
+            .concurrent()
+            .after_attempts(attempts);
+    if let (true, Some(tree), Some(key)) = (last.is_concurrent(), last.tree(), last.key()) {
+        error = error.on_tree(tree).at_key(key);
+    }
+    error.caused_by(last)
 }

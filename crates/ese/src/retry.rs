@@ -8,6 +8,7 @@ use crate::{
     Snapshot,
     pause::{jitter, pause},
 };
+use ese_base::Error;
 use std::time::Duration;
 
 /// The longest pauses before the re-runs that count, so there is one try more than pauses. Each is two to two and a half
@@ -54,6 +55,26 @@ impl Retry {
     /// How often it was tried, free re-runs included.
     pub(crate) fn attempts(&self) -> u32 {
         self.counted + self.free
+    }
+
+    /// The try that is under way.
+    pub(crate) fn attempt(&self) -> Attempt {
+        Attempt(self.attempts() + 1)
+    }
+}
+
+/// The number of a try, 1 for the first; 0 where nothing is tried again.
+///
+/// It goes into the errors of conflicts at the statement: a closure's own error may be made of one of them, in a way
+/// that nobody here can look into.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attempt(u32);
+
+impl Attempt {
+    /// Notes the number in the error of a conflict, from the second try on.
+    #[cold]
+    pub(crate) fn note(self, error: Error) -> Error {
+        if self.0 > 1 && error.is_concurrent() { error.after_attempts(self.0) } else { error }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Trees created, dropped and renamed inside a transaction, with the data that needs it.
 
-use crate::{Snapshot, Tree};
+use crate::{Snapshot, Tree, retry::Attempt};
 use ese_base::{AttachmentNo, Error, ErrorKind, Result};
+use ese_core::Session as CoreSession;
 use std::fmt;
 
 /// The trees of one database inside a transaction, from [`Transaction::schema`](crate::Transaction::schema).
@@ -29,11 +30,17 @@ pub struct Schema<'t> {
     on: &'t mut Snapshot,
     level: u32,
     database: AttachmentNo,
+    attempt: Attempt,
 }
 
 impl<'t> Schema<'t> {
-    pub(crate) fn new(on: &'t mut Snapshot, level: u32, database: AttachmentNo) -> Schema<'t> {
-        Schema { on, level, database }
+    pub(crate) fn new(
+        on: &'t mut Snapshot,
+        level: u32,
+        database: AttachmentNo,
+        attempt: Attempt,
+    ) -> Schema<'t> {
+        Schema { on, level, database, attempt }
     }
 
     /// Creates a tree.
@@ -43,9 +50,8 @@ impl<'t> Schema<'t> {
     /// ([`Error::is_concurrent`] tells which); `InvalidName`; `TransReadOnly`.
     pub fn create_tree(&mut self, name: &str) -> Result<Tree> {
         let database = self.database;
-        let on = self.at_own_level()?;
-        let id = on.core_mut().create_tree(database, name)?;
-        Ok(Tree::new(on.instance_number(), id))
+        let id = self.statement(|core| core.create_tree(database, name))?;
+        Ok(Tree::new(self.on.instance_number(), id))
     }
 
     /// Drops a tree with all its rows.
@@ -55,7 +61,7 @@ impl<'t> Schema<'t> {
     /// tree of another instance or database.
     pub fn drop_tree(&mut self, tree: Tree) -> Result<()> {
         self.check(tree)?;
-        self.at_own_level()?.core_mut().drop_tree(tree.id())
+        self.statement(|core| core.drop_tree(tree.id()))
     }
 
     /// Gives a tree another name; handles stay valid.
@@ -65,7 +71,7 @@ impl<'t> Schema<'t> {
     /// or database.
     pub fn rename_tree(&mut self, tree: Tree, name: &str) -> Result<()> {
         self.check(tree)?;
-        self.at_own_level()?.core_mut().rename_tree(tree.id(), name)
+        self.statement(|core| core.rename_tree(tree.id(), name))
     }
 
     /// The tree of that name, as the transaction has it.
@@ -93,9 +99,9 @@ impl<'t> Schema<'t> {
         }
     }
 
-    fn at_own_level(&mut self) -> Result<&mut Snapshot> {
+    fn statement<R>(&mut self, run: impl FnOnce(&mut dyn CoreSession) -> Result<R>) -> Result<R> {
         self.on.back_to(self.level)?;
-        Ok(self.on)
+        run(self.on.core_mut()).map_err(|error| self.attempt.note(error))
     }
 }
 

@@ -4,8 +4,7 @@
 //! - A guard knows its level; when it is dropped, its level and all above it are rolled back if they are still open.
 //! - A savepoint borrows its parent mutably: the parent is unusable until the savepoint ends.
 
-use crate::Database;
-use crate::{Schema, Snapshot};
+use crate::{Database, Schema, Snapshot, retry::Attempt};
 use ese_base::{CommitId, Result};
 use ese_core::{Durability, Mode};
 use std::{fmt, ops::Deref};
@@ -90,6 +89,7 @@ use std::{fmt, ops::Deref};
 pub struct Transaction<'s> {
     on: &'s mut Snapshot,
     level: u32,
+    attempt: Attempt,
 }
 
 /// A [`Transaction`] inside another one, made by [`Transaction::savepoint`].
@@ -100,7 +100,19 @@ impl<'s> Transaction<'s> {
     #[inline]
     pub(crate) fn begin(on: &'s mut Snapshot, mode: Mode) -> Result<Transaction<'s>> {
         let level = on.begin(mode)?;
-        Ok(Transaction { on, level })
+        Ok(Transaction { on, level, attempt: Attempt::default() })
+    }
+
+    /// Says which run of a closure it belongs to.
+    #[inline]
+    pub(crate) fn in_attempt(mut self, attempt: Attempt) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    #[inline]
+    pub(crate) fn attempt_number(&self) -> Attempt {
+        self.attempt
     }
 
     /// Begins a savepoint: a transaction inside this one, which cannot be used until it ends. Its commit hands its
@@ -110,7 +122,8 @@ impl<'s> Transaction<'s> {
     /// # Errors
     /// `TransTooDeep` beyond [`Builder::levels_max`](crate::Builder::levels_max).
     pub fn savepoint(&mut self) -> Result<Savepoint<'_>> {
-        Transaction::begin(self.at_own_level()?, Mode::ReadWrite)
+        let attempt = self.attempt;
+        Ok(Transaction::begin(self.at_own_level()?, Mode::ReadWrite)?.in_attempt(attempt))
     }
 
     /// Commits with the session's durability. An outermost transaction returns the name of its commit, for
@@ -160,7 +173,7 @@ impl<'s> Transaction<'s> {
     /// The trees of the main database: create, drop, rename, with the transaction.
     pub fn schema(&mut self) -> Schema<'_> {
         let main = self.on.main();
-        Schema::new(self.on, self.level, main)
+        Schema::new(self.on, self.level, main, self.attempt)
     }
 
     /// The trees of `database`.
@@ -169,7 +182,7 @@ impl<'s> Transaction<'s> {
     /// `InvalidHandle` for a database of another instance.
     pub fn schema_in(&mut self, database: Database<'_>) -> Result<Schema<'_>> {
         self.on.check_instance(database.instance_number())?;
-        Ok(Schema::new(self.on, self.level, database.attachment()))
+        Ok(Schema::new(self.on, self.level, database.attachment(), self.attempt))
     }
 
     #[inline]

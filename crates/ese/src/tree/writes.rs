@@ -2,7 +2,7 @@
 
 use crate::{Counter, IntoRange, Snapshot, Transaction, Tree, Write};
 use ese_base::{Result, TreeId};
-use ese_core::{Delete, KeyRange, LockMode, Mode, Put};
+use ese_core::{Delete, KeyRange, LockMode, Mode, Put, Session as CoreSession};
 use std::ops::Bound;
 
 /// How many rows of a range are read before they are deleted …
@@ -53,7 +53,7 @@ impl Tree {
     /// As [`Tree::put`].
     #[inline]
     pub fn delete(&self, tx: &mut impl Write, key: impl AsRef<[u8]>) -> Result<bool> {
-        tx.sink()?.writer(self.instance)?.delete(self.id, key.as_ref(), Delete::IfPresent)
+        self.statement(tx, |core| core.delete(self.id, key.as_ref(), Delete::IfPresent))
     }
 
     /// Deletes the rows of a range that the transaction sees, all or none, and tells how many. A row that somebody else
@@ -92,7 +92,7 @@ impl Tree {
         offset: u32,
         by: impl Counter,
     ) -> Result<()> {
-        tx.sink()?.writer(self.instance)?.add(self.id, key.as_ref(), offset, by.delta())
+        self.statement(tx, |core| core.add(self.id, key.as_ref(), offset, by.delta()))
     }
 
     /// As [`Tree::add`], and returns the counter as it was before, *with* the adds of others that are not committed.
@@ -106,7 +106,7 @@ impl Tree {
         offset: u32,
         by: C,
     ) -> Result<C> {
-        let old = tx.sink()?.writer(self.instance)?.fetch_add(self.id, key.as_ref(), offset, by.delta())?;
+        let old = self.statement(tx, |core| core.fetch_add(self.id, key.as_ref(), offset, by.delta()))?;
         Ok(C::from_counter(old))
     }
 
@@ -115,17 +115,18 @@ impl Tree {
     /// # Errors
     /// `WriteConflict`; `NotInTransaction` on a session outside a transaction; else as [`Tree::put`].
     pub fn lock(&self, tx: &mut impl Write, key: impl AsRef<[u8]>, mode: LockMode) -> Result<()> {
-        tx.sink()?.writer(self.instance)?.lock(self.id, key.as_ref(), mode)
+        self.statement(tx, |core| core.lock(self.id, key.as_ref(), mode))
     }
 
     #[inline]
     pub(crate) fn write_row(&self, tx: &mut impl Write, key: &[u8], value: &[u8], how: Put) -> Result<bool> {
-        tx.sink()?.writer(self.instance)?.put(self.id, key, value, how)
+        self.statement(tx, |core| core.put(self.id, key, value, how))
     }
 
     /// Deletes in a level of its own, so that a conflict half-way undoes what was deleted; the conflict itself still
     /// counts for the transaction around it.
     pub(crate) fn remove_between(&self, tx: &mut impl Write, range: KeyRange<'_>) -> Result<u64> {
+        let attempt = tx.attempt();
         let on = tx.sink()?;
         on.check_instance(self.instance)?;
         let mut conflict = false;
@@ -133,7 +134,18 @@ impl Tree {
         if conflict {
             on.keep_conflict();
         }
-        removed
+        removed.map_err(|error| attempt.note(error))
+    }
+
+    /// Runs one write of the engine.
+    #[inline]
+    fn statement<R>(
+        &self,
+        tx: &mut impl Write,
+        run: impl FnOnce(&mut dyn CoreSession) -> Result<R>,
+    ) -> Result<R> {
+        let attempt = tx.attempt();
+        run(tx.sink()?.writer(self.instance)?).map_err(|error| attempt.note(error))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     odd_engine::{Oddity, odd_instance},
     value, with_keys,
 };
-use ese::{Durability, Error, ErrorKind, Result};
+use ese::{Durability, Error, ErrorKind, LockMode, Result, Transaction, Tree};
 use std::{
     error::Error as _,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -85,6 +85,18 @@ fn whatever_error_the_closure_returned() {
     let error = result.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), runs), (ErrorKind::WriteConflict, 10, 10));
     assert!(error.source().unwrap().to_string().contains("JET_errInvalidColumnType"));
+}
+
+#[test]
+fn an_insert_that_never_got_through_is_a_conflict_with_its_place() {
+    let (db, tree) = instance();
+    let mut session = db.session().unwrap();
+    let mut other = session.begin().unwrap();
+    tree.insert(&mut other, "a", "held").unwrap();
+    let error = db.write(|tx| tree.insert(tx, "a", "mine")).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::WriteConflict, 10));
+    assert_eq!((error.tree(), error.key()), (Some("t"), Some(&b"a"[..])));
+    assert!(error.source().unwrap().to_string().contains("JET_errKeyDuplicate"));
 }
 
 #[test]
@@ -189,16 +201,65 @@ fn closures_with_errors_of_their_own() {
     assert_eq!(db.try_write::<_, Refused>(|tx| Ok(tree.put(tx, "b", "1")?)), Ok(()));
     let lazy = db.try_write_with::<_, Refused>(Durability::Lazy, |tx| Ok(tree.delete(tx, "b")?));
     assert_eq!(lazy, Ok(true));
+}
 
+/// Runs a closure ten times against a transaction that has put "a" and "new" and is creating a tree "new", and hands out
+/// what `try_write` does.
+fn refused_ten_times(
+    work: impl Fn(&mut Transaction<'_>, Tree) -> std::result::Result<(), Refused>,
+) -> std::result::Result<(), Refused> {
+    let (db, tree) = with_keys(&["a"]);
     let mut session = db.session().unwrap();
     let mut other = session.begin().unwrap();
     tree.put(&mut other, "a", "held").unwrap();
+    tree.put(&mut other, "new", "held").unwrap();
+    other.schema().create_tree("new").unwrap();
     let mut runs = 0;
-    let conflict = db.try_write(|tx| {
+    let refused = db.try_write(|tx| {
         runs += 1;
-        tree.put(tx, "a", "mine").map_err(|_| Refused::Rule)
+        work(tx, tree)
     });
-    assert_eq!((conflict, runs), (Err(Refused::Storage(ErrorKind::WriteConflict, 10)), 10));
+    assert_eq!(runs, 10);
+    refused
+}
+
+#[test]
+fn the_last_error_is_handed_out_when_the_tries_are_used_up() {
+    let own = refused_ten_times(|tx, tree| tree.put(tx, "a", "mine").map_err(|_| Refused::Rule));
+    assert_eq!(own, Err(Refused::Rule), "whatever the closure makes of a conflict");
+    let conflict = Err(Refused::Storage(ErrorKind::WriteConflict, 10));
+    assert_eq!(refused_ten_times(|tx, tree| Ok(tree.put(tx, "a", "mine")?)), conflict);
+    assert_eq!(refused_ten_times(|tx, tree| tree.delete(tx, "a").map(drop).map_err(Into::into)), conflict);
+    assert_eq!(refused_ten_times(|tx, tree| Ok(tree.lock(tx, "a", LockMode::Read)?)), conflict);
+    assert_eq!(refused_ten_times(|tx, tree| Ok(tree.remove_range(tx, ..).map(drop)?)), conflict);
+    let in_savepoint = refused_ten_times(|tx, tree| {
+        let mut savepoint = tx.savepoint()?;
+        let refused = tree.put(&mut savepoint, "a", "mine");
+        savepoint.commit()?;
+        Ok(refused?)
+    });
+    assert_eq!(in_savepoint, conflict);
+    let duplicate = refused_ten_times(|tx, tree| Ok(tree.insert(tx, "new", "mine")?));
+    assert_eq!(duplicate, Err(Refused::Storage(ErrorKind::KeyDuplicate, 10)));
+    let name = refused_ten_times(|tx, _| Ok(tx.schema().create_tree("new").map(drop)?));
+    assert_eq!(name, Err(Refused::Storage(ErrorKind::TreeDuplicate, 10)));
+}
+
+#[test]
+fn a_first_conflict_tells_of_no_tries() {
+    let (db, tree) = with_keys(&["a"]);
+    let mut session = db.session().unwrap();
+    let mut other = session.begin().unwrap();
+    tree.put(&mut other, "a", "held").unwrap();
+    let mut seen = Vec::new();
+    db.write(|tx| {
+        let refused = tree.put(tx, "a", "mine").unwrap_err();
+        seen.push(refused.attempts());
+        if seen.len() < 3 { Err(refused) } else { Ok(()) }
+    })
+    .unwrap();
+    assert_eq!(seen, [0, 2, 3]);
+    assert_eq!(tree.put(&mut db.session().unwrap(), "a", "mine").unwrap_err().attempts(), 0);
 }
 
 #[test]
