@@ -133,7 +133,9 @@ pub trait Store: Send + Sync {
     /// The longest key it takes, in bytes.
     fn key_max_bytes(&self) -> usize;
 
-    /// Walks everything that `base` reaches and reports each fault in a sentence.
+    /// Walks everything that `base`, one of this store's, reaches and reports each fault in a sentence. The caller sees
+    /// to it that no call of a merge of this store runs meanwhile; one may be under way between two of its calls, and
+    /// then what it has taken need not be accounted for.
     ///
     /// # Errors
     /// What keeps the walk itself from going on.
