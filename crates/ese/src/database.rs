@@ -4,66 +4,70 @@ use crate::{Instance, Tree, TypedTree, key::KeyType, typed::ValueType};
 use ese_base::{AttachmentNo, Result};
 use std::fmt;
 
-/// One attached database of an instance. Every instance has its main one; more come by
-/// [`Instance::create_database`] and [`Instance::attach_database`]. One transaction may span them all.
+/// One attached database of an instance, from [`Instance::create_database`], [`Instance::attach_database`] or
+/// [`Instance::database`]: plain data to copy, keep and send anywhere, like the [`Tree`]s in it. Every instance has its
+/// main database. One transaction may span them all.
 ///
-/// It borrows the instance; the trees it gives do not.
+/// A handle used with another instance fails with `InvalidHandle`; after its database was detached, with
+/// `DatabaseNotFound`, also when the database is attached again.
 ///
 /// ```
 /// # fn main() -> ese::Result<()> {
 /// let db = ese::Instance::in_memory()?;
 /// let stock = db.tree("stock")?;
-/// let log = db.create_database("archive")?.tree("log")?;
+/// let archive = db.create_database("archive")?;
+/// let log = archive.tree(&db, "log")?;
 /// db.write(|tx| {
 ///     stock.put(tx, "apple", "3")?;
-///     log.put(tx, "1", "three apples")?; // both or neither
-///     Ok(())
+///     log.put(tx, "1", "three apples") // both or neither
 /// })?;
 /// db.detach_database("archive")?; // kept by its name until the instance is closed
-/// let log = db.attach_database("archive")?.tree("log")?;
+/// let log = db.attach_database("archive")?.tree(&db, "log")?;
 /// assert!(db.read(|s| log.contains_key(s, "1"))?);
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy)]
-pub struct Database<'i> {
-    instance: &'i Instance,
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Database {
+    instance: u64,
     attachment: AttachmentNo,
 }
 
-impl<'i> Database<'i> {
-    pub(crate) fn new(instance: &'i Instance, attachment: AttachmentNo) -> Database<'i> {
-        Database { instance, attachment }
-    }
-
-    /// The tree of that name; created in a transaction of its own if there is none.
+impl Database {
+    /// The tree of that name; created in a transaction of its own if there is none. To find or create one *inside* a
+    /// transaction there are [`Snapshot::tree_in`](crate::Snapshot::tree_in) and
+    /// [`Transaction::schema_in`](crate::Transaction::schema_in).
     ///
     /// # Errors
-    /// As [`Instance::tree`]; `DatabaseNotFound` when the database was detached.
-    pub fn tree(self, name: &str) -> Result<Tree> {
-        self.instance.tree_of(self.attachment, name)
+    /// As [`Instance::tree`]; `InvalidHandle` when `instance` is another one; `DatabaseNotFound` when the database was
+    /// detached.
+    pub fn tree(self, instance: &Instance, name: &str) -> Result<Tree> {
+        instance.tree_of(self, name)
     }
 
     /// The tree of that name, with typed keys and values.
     ///
     /// # Errors
     /// As [`Database::tree`].
-    pub fn typed_tree<K: KeyType, V: ValueType>(self, name: &str) -> Result<TypedTree<K, V>> {
-        Ok(self.tree(name)?.typed())
+    pub fn typed_tree<K: KeyType, V: ValueType>(
+        self,
+        instance: &Instance,
+        name: &str,
+    ) -> Result<TypedTree<K, V>> {
+        Ok(self.tree(instance, name)?.typed())
     }
 
     /// The names of the trees that are committed, in byte order.
     ///
     /// # Errors
-    /// `DatabaseNotFound` when the database was detached.
-    pub fn tree_names(self) -> Result<Vec<String>> {
-        self.instance.read(|s| s.tree_names_in(self))
+    /// As [`Instance::read`]; `InvalidHandle` when `instance` is another one; `DatabaseNotFound` when the database was
+    /// detached.
+    pub fn tree_names(self, instance: &Instance) -> Result<Vec<String>> {
+        instance.read(|s| s.tree_names_in(self))
     }
 
-    /// The instance it is attached to.
-    #[must_use]
-    pub fn instance(self) -> &'i Instance {
-        self.instance
+    pub(crate) fn new(instance: u64, attachment: AttachmentNo) -> Database {
+        Database { instance, attachment }
     }
 
     pub(crate) fn attachment(self) -> AttachmentNo {
@@ -71,12 +75,12 @@ impl<'i> Database<'i> {
     }
 
     pub(crate) fn instance_number(self) -> u64 {
-        self.instance.number()
+        self.instance
     }
 }
 
-impl fmt::Debug for Database<'_> {
+impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("attachment", &self.attachment.0).finish_non_exhaustive()
+        write!(f, "Database({} of instance {})", self.attachment.0, self.instance)
     }
 }

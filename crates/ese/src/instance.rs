@@ -65,7 +65,7 @@ impl Instance {
     /// # Errors
     /// `InvalidName`; `WriteConflict` as told; `NotInitialized`, `TermInProgress`, `InstanceUnavailable`.
     pub fn tree(&self, name: &str) -> Result<Tree> {
-        self.tree_of(self.shared.engine.main_database(), name)
+        self.tree_of(self.main_database(), name)
     }
 
     /// The tree of that name in the main database, with typed keys and values; see [`Instance::tree`].
@@ -94,24 +94,24 @@ impl Instance {
 
     /// The database that every instance has.
     #[must_use]
-    pub fn main_database(&self) -> Database<'_> {
-        Database::new(self, self.shared.engine.main_database())
+    pub fn main_database(&self) -> Database {
+        self.handle(self.shared.engine.main_database())
     }
 
     /// Makes a database and attaches it.
     ///
     /// # Errors
     /// `DatabaseDuplicate`, `TooManyAttachedDatabases`, `InvalidName`; what the backend reports.
-    pub fn create_database(&self, name: &str) -> Result<Database<'_>> {
-        Ok(Database::new(self, self.shared.engine.create_database(name)?))
+    pub fn create_database(&self, name: &str) -> Result<Database> {
+        Ok(self.handle(self.shared.engine.create_database(name)?))
     }
 
     /// Attaches a database that exists. Handles of an earlier attachment stay dead.
     ///
     /// # Errors
     /// `DatabaseNotFound`, `DatabaseAttached`, `TooManyAttachedDatabases`; what the backend reports.
-    pub fn attach_database(&self, name: &str) -> Result<Database<'_>> {
-        Ok(Database::new(self, self.shared.engine.attach_database(name)?))
+    pub fn attach_database(&self, name: &str) -> Result<Database> {
+        Ok(self.handle(self.shared.engine.attach_database(name)?))
     }
 
     /// Detaches a database when everything committed in it is merged. Its handles are dead from then on. A database in
@@ -129,8 +129,8 @@ impl Instance {
 
     /// The attached database of that name.
     #[must_use]
-    pub fn database(&self, name: &str) -> Option<Database<'_>> {
-        self.attachment(name).map(|attachment| Database::new(self, attachment))
+    pub fn database(&self, name: &str) -> Option<Database> {
+        self.attachment(name).map(|attachment| self.handle(attachment))
     }
 
     /// The names of the attached databases, in the order of their attachment.
@@ -200,10 +200,6 @@ impl Instance {
         Ok(())
     }
 
-    pub(crate) fn number(&self) -> u64 {
-        self.shared.number
-    }
-
     pub(crate) fn durability(&self) -> Durability {
         self.shared.durability
     }
@@ -218,14 +214,15 @@ impl Instance {
     }
 
     /// Finds or creates a tree: looks, creates, and looks again when somebody else was faster.
-    pub(crate) fn tree_of(&self, database: AttachmentNo, name: &str) -> Result<Tree> {
+    pub(crate) fn tree_of(&self, database: Database, name: &str) -> Result<Tree> {
         self.with_session(|session| {
+            session.check_instance(database.instance_number())?;
             let mut retry = Retry::default();
             loop {
-                if let Some(tree) = session.find_tree(database, name)? {
+                if let Some(tree) = session.find_tree(database.attachment(), name)? {
                     return Ok(tree);
                 }
-                let error = match create_tree(session, database, name) {
+                let error = match create_tree(session, database.attachment(), name) {
                     Ok(tree) => return Ok(tree),
                     Err(error) => error,
                 };
@@ -244,6 +241,10 @@ impl Instance {
                 }
             }
         })
+    }
+
+    fn handle(&self, attachment: AttachmentNo) -> Database {
+        Database::new(self.shared.number, attachment)
     }
 
     fn attachment(&self, name: &str) -> Option<AttachmentNo> {

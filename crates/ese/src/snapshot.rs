@@ -54,7 +54,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// `InvalidHandle` for a database of another instance; `DatabaseNotFound` when it was detached.
-    pub fn tree_in(&self, database: Database<'_>, name: &str) -> Result<Option<Tree>> {
+    pub fn tree_in(&self, database: Database, name: &str) -> Result<Option<Tree>> {
         self.check_instance(database.instance_number())?;
         self.find_tree(database.attachment(), name)
     }
@@ -71,7 +71,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::tree_in`].
-    pub fn tree_names_in(&self, database: Database<'_>) -> Result<Vec<String>> {
+    pub fn tree_names_in(&self, database: Database) -> Result<Vec<String>> {
         self.check_instance(database.instance_number())?;
         self.core.tree_names(database.attachment())
     }

@@ -180,7 +180,7 @@ impl<'s> Transaction<'s> {
     ///
     /// # Errors
     /// `InvalidHandle` for a database of another instance.
-    pub fn schema_in(&mut self, database: Database<'_>) -> Result<Schema<'_>> {
+    pub fn schema_in(&mut self, database: Database) -> Result<Schema<'_>> {
         self.on.check_instance(database.instance_number())?;
         Ok(Schema::new(self.on, self.level, database.attachment(), self.attempt))
     }

@@ -49,9 +49,10 @@ fn types_promise_what_the_manual_says() {
     is_copy::<TypedTree<Rc<()>, Rkyv<Rc<()>>>>();
     is_send::<TypedTree<Rc<()>, Rkyv<Rc<()>>>>();
     is_sync::<TypedTree<Rc<()>, Rkyv<Rc<()>>>>();
-    is_copy::<Database<'static>>();
-    is_send::<Database<'static>>();
-    is_sync::<Database<'static>>();
+    is_copy::<Database>();
+    is_send::<Database>();
+    is_sync::<Database>();
+    is_static::<Database>();
     is_send::<Session>();
     is_static::<Session>();
     is_send::<Transaction<'static>>();
@@ -99,6 +100,8 @@ fn a_foreign_database_is_refused() {
     let (db, _) = instance();
     let (other, _) = instance();
     let foreign = other.main_database();
+    assert_eq!(kind(foreign.tree(&db, "t")), ErrorKind::InvalidHandle);
+    assert_eq!(kind(foreign.tree_names(&db)), ErrorKind::InvalidHandle);
     db.write(|tx| {
         assert_eq!(kind(tx.tree_in(foreign, "t")), ErrorKind::InvalidHandle);
         assert_eq!(kind(tx.tree_names_in(foreign)), ErrorKind::InvalidHandle);
