@@ -4,7 +4,7 @@ use crate::{
     pages::{Pages, Sink},
     tree::{self, Path, Range, Root, Taken, TreeMerge, Written},
 };
-use ese_base::{Result, TreeNo, Value};
+use ese_base::{Error, ErrorKind, Result, TreeNo, Value};
 use std::ops::Bound;
 
 /// A tree that has pages. A tree without rows has none and is not in the forest.
@@ -110,13 +110,24 @@ impl Forest {
     }
 
     /// Begins to merge changes into `tree`; [`Forest::merged`] takes what comes of it.
-    #[must_use]
-    pub fn merge<P: Pages>(&self, pages: &P, tree: TreeNo) -> TreeMerge<P> {
-        TreeMerge::new(pages, self.root(tree))
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a tree that is being dropped: it reads as empty, but what is left of it is still to be
+    /// freed, and a new tree in its place would leave that behind.
+    pub fn merge<P: Pages>(&self, pages: &P, tree: TreeNo) -> Result<TreeMerge<P>> {
+        if self.is_dropping(tree) {
+            let what = format!("tree {} is being dropped and takes no changes", tree.0);
+            return Err(Error::new(ErrorKind::InvalidParameter, what));
+        }
+        Ok(TreeMerge::new(pages, self.root(tree)))
     }
 
-    /// Puts the outcome of a merge in place of the tree.
+    /// Puts the outcome of a merge in place of the tree it began from.
+    ///
+    /// # Panics
+    /// When that tree has begun to be dropped meanwhile: the outcome has pages of it that are free.
     pub fn merged(&mut self, tree: TreeNo, written: Written) {
+        assert!(!self.is_dropping(tree), "a tree is merged or dropped, not both at a time");
         let rows = self.rows(tree).saturating_add_signed(written.rows_delta);
         match written.root {
             Some(root) => self.put(Entry { tree, root, rows, dropping: None }),

@@ -3,31 +3,29 @@
 //! A page number is (extent, index in it); the extent's address is one load away, from a list of fixed length that
 //! nobody writes but to add an extent. Reading a page writes nothing.
 //!
-//! Who may touch a page when (what every `SAFETY` below rests on):
-//! - *Writing.* Space hands a page to one merge alone, and only while no live base can reach it. Until the merge's base
-//!   is published no other thread knows the page's number; the merge itself reads no page that it wrote.
-//! - *Reading.* A reader comes from the forest of a base that it holds and follows references in pages of that base.
-//!   Such pages were written as a whole before the base was published (the `Mutex` around the newest base orders the
-//!   two), and space does not hand them out again while the base is held.
+//! Who may touch a page when (what every `SAFETY` of this crate rests on):
+//! - *Writing.* Space hands a page out as [`OwnPages`], a proof that cannot be copied: no live base reaches the page and
+//!   nobody else writes it. It ends when the merge publishes its base or gives the page back.
+//! - *Reading.* A reader holds a base and follows references from its forest on. Such pages were written as a whole
+//!   before the base was published (the `Mutex` around the newest base orders the two), and space does not hand them
+//!   out again while the base is held.
 //!
-//! So bytes behind a shared reference never change, and a reference lives no longer than the base it came from. The
-//! types of this crate keep it so: [`ArenaPages`] and [`Arena`] do not leave it, only a base and a merge (which holds
-//! the base it began from) have one.
+//! So bytes behind a shared reference never change, and a reference lives no longer than the base it came from.
 #![expect(
     unsafe_code,
     reason = "pages are shared, recycled memory: readers borrow some while a merge writes others"
 )]
 
 use ese_base::{
-    Error, ErrorKind, Result, Value,
+    Error, ErrorKind, Result,
     memory::Block,
     sync::{
         Mutex,
         atomic::{AtomicPtr, AtomicUsize, Ordering},
+        next_number,
     },
 };
-use ese_btree::{ChildRef, NodeView, PageNo, Pages, RUN_HEADER_BYTES, RunRef, prefetch, run_pages};
-use std::{ops::Deref, ptr::NonNull, sync::Arc};
+use ese_btree::PageNo;
 
 /// The low bits of a page number: the index within its extent. 2³² bytes at 4 KiB pages: a longest value fits one.
 const INDEX_BITS: u32 = 20;
@@ -51,6 +49,8 @@ pub(crate) fn join(extent: usize, index: u64) -> PageNo {
 
 /// Memory for pages.
 pub(crate) struct Arena {
+    /// Of all arenas of the process only this one has it.
+    number: u64,
     extents: Box<[Extent; EXTENTS_MAX]>,
     page_size: usize,
     page_shift: u32,
@@ -69,7 +69,19 @@ impl Arena {
     pub(crate) fn new(page_size: usize) -> Arena {
         let extents: Box<[Extent]> = (0..EXTENTS_MAX).map(|_| Extent::default()).collect();
         let Ok(extents) = extents.try_into() else { unreachable!("the list has its length") };
-        Arena { extents, page_size, page_shift: page_size.trailing_zeros(), blocks: Mutex::new(Vec::new()) }
+        Arena {
+            number: next_number(),
+            extents,
+            page_size,
+            page_shift: page_size.trailing_zeros(),
+            blocks: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Bytes of a page.
+    #[inline]
+    pub(crate) fn page_size(&self) -> usize {
+        self.page_size
     }
 
     /// Adds extent number `extent` with so many pages, all zero. Extents are added in order, by one thread at a time.
@@ -106,125 +118,123 @@ impl Arena {
 
     /// The bytes of a stretch of pages, for reading.
     ///
+    /// # Errors
+    /// `DatabaseCorrupted` when there are no such pages.
+    ///
     /// # Safety
-    /// The caller reads as the module's head says: a base that reaches the page is held for as long as the result.
+    /// The caller reads as the module's head says: it holds a base that reaches the pages for as long as the result.
     #[inline(always)]
-    unsafe fn bytes(&self, page: PageNo, pages: usize) -> Result<&[u8]> {
+    pub(crate) unsafe fn bytes(&self, page: PageNo, pages: usize) -> Result<&[u8]> {
         let Some(start) = self.address(page, pages) else { return Err(outside(page)) };
         // SAFETY: the bytes lie inside the extent and were zeroed or written; nobody writes them while the base is
         // held.
         Ok(unsafe { std::slice::from_raw_parts(start, pages << self.page_shift) })
     }
 
-    /// Lets `fill` write a page that space handed to the caller.
+    /// Lets `fill` write pages.
     ///
     /// # Errors
-    /// `DatabaseCorrupted` when there is no such page.
-    pub(crate) fn fill_own(&self, page: PageNo, fill: impl FnOnce(&mut [u8])) -> Result<()> {
-        self.fill_pages(page, 1, fill)
-    }
-
-    /// Writes a run that space handed to the caller: `header`, `value`, and zeroes to the end of the last page.
-    ///
-    /// # Errors
-    /// As [`Arena::fill_own`].
-    pub(crate) fn fill_own_run(&self, page: PageNo, header: &[u8], value: &[u8]) -> Result<()> {
-        let pages = (header.len() + value.len()).div_ceil(self.page_size);
-        self.fill_pages(page, pages, |bytes| {
-            let (start, rest) = bytes.split_at_mut(header.len());
-            let (middle, end) = rest.split_at_mut(value.len());
-            start.copy_from_slice(header);
-            middle.copy_from_slice(value);
-            end.fill(0);
-        })
-    }
-
-    /// Lets `fill` write a stretch of pages that are the caller's alone.
-    fn fill_pages(&self, page: PageNo, pages: usize, fill: impl FnOnce(&mut [u8])) -> Result<()> {
-        let Some(start) = self.address(page, pages) else { return Err(outside(page)) };
-        // SAFETY: the bytes lie inside the extent and were zeroed or written. The callers of this module have the
-        // pages from space and for themselves (see the module's head), so no other reference to them lives.
+    /// `DatabaseCorrupted` when they are pages of another arena.
+    pub(crate) fn fill(&self, own: &mut OwnPages, fill: impl FnOnce(&mut [u8])) -> Result<()> {
+        let pages = usize::try_from(own.pages).ok().filter(|_| own.arena == self.number);
+        let start = pages.and_then(|pages| self.address(own.page, pages));
+        let (Some(start), Some(pages)) = (start, pages) else { return Err(outside(own.page)) };
+        // SAFETY: the bytes lie inside the extent and were zeroed or written. `own` proves that no other reference to
+        // them lives, and is borrowed for as long as this one.
         fill(unsafe { std::slice::from_raw_parts_mut(start, pages << self.page_shift) });
         Ok(())
     }
 
-    /// Overwrites pages that space takes back: no base has them.
-    pub(crate) fn poison(&self, page: PageNo, pages: u64) {
-        let Ok(pages) = usize::try_from(pages) else { return };
-        let filled = self.fill_pages(page, pages, |bytes| bytes.fill(0xDB));
-        debug_assert!(filled.is_ok(), "space takes back pages that the arena has");
+    /// Writes a run: `header`, `value`, and zeroes to the end of the last page.
+    ///
+    /// # Errors
+    /// As [`Arena::fill`]; `InvalidParameter` when it is longer than the pages.
+    pub(crate) fn fill_run(&self, own: &mut OwnPages, header: &[u8], value: &[u8]) -> Result<()> {
+        let mut fits = true;
+        self.fill(own, |bytes| {
+            let parts = bytes
+                .split_at_mut_checked(header.len())
+                .and_then(|(start, rest)| Some((start, rest.split_at_mut_checked(value.len())?)));
+            let Some((start, (middle, end))) = parts else {
+                fits = false;
+                return;
+            };
+            start.copy_from_slice(header);
+            middle.copy_from_slice(value);
+            end.fill(0);
+        })?;
+        if !fits {
+            let what = format!("a run at page {} is longer than its {} pages", own.page, own.pages);
+            return Err(Error::new(ErrorKind::InvalidParameter, what));
+        }
+        Ok(())
+    }
+}
+
+/// Pages of an arena that lie one behind the other. Holding it proves that nobody else reads or writes them.
+#[derive(Debug)]
+pub(crate) struct OwnPages {
+    arena: u64,
+    page: PageNo,
+    pages: u64,
+}
+
+impl OwnPages {
+    /// Says that the pages are the caller's alone.
+    ///
+    /// # Safety
+    /// No live base reaches one of these pages of `arena`, and none will before the result is gone; no other
+    /// `OwnPages` has one of them.
+    pub(crate) unsafe fn claim(arena: &Arena, page: PageNo, pages: u64) -> OwnPages {
+        OwnPages { arena: arena.number, page, pages }
+    }
+
+    /// The first one.
+    pub(crate) fn page(&self) -> PageNo {
+        self.page
+    }
+
+    /// How many.
+    pub(crate) fn pages(&self) -> u64 {
+        self.pages
     }
 }
 
 #[cold]
-fn outside(page: PageNo) -> Error {
+pub(crate) fn outside(page: PageNo) -> Error {
     Error::new(ErrorKind::DatabaseCorrupted, format!("there is no page {page}"))
 }
 
-/// The arena as the tree reads it.
-#[derive(Clone)]
-pub(crate) struct ArenaPages {
-    arena: Arc<Arena>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl ArenaPages {
-    pub(crate) fn new(arena: Arc<Arena>) -> Self {
-        ArenaPages { arena }
-    }
-}
-
-/// A page that keeps its arena alive; the merge that has it also holds the base that reaches the page.
-pub(crate) struct HeldPage {
-    start: NonNull<[u8]>,
-    _arena: Arc<Arena>,
-}
-
-// SAFETY: it is a shared reference to bytes that do not change, and an `Arc` of something `Send` and `Sync`.
-unsafe impl Send for HeldPage {}
-
-impl Deref for HeldPage {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        // SAFETY: `start` came from a reference into the arena, which `_arena` keeps; the merge holds the base.
-        unsafe { self.start.as_ref() }
-    }
-}
-
-impl Pages for ArenaPages {
-    type Bytes<'p> = &'p [u8];
-    type Held = HeldPage;
-
-    #[inline]
-    fn page_size(&self) -> usize {
-        self.arena.page_size
+    #[test]
+    fn pages_are_written_in_their_own_arena_only() {
+        let (here, there) = (Arena::new(4096), Arena::new(4096));
+        for arena in [&here, &there] {
+            arena.add(0, 4).unwrap();
+        }
+        // SAFETY: nobody else knows these arenas.
+        let mut own = unsafe { OwnPages::claim(&here, PageNo(2), 2) };
+        assert!(there.fill(&mut own, |_| panic!("these pages are somebody else's")).is_err());
+        here.fill(&mut own, |bytes| assert_eq!(bytes.len(), 8192)).unwrap();
+        // SAFETY: as above.
+        let mut beyond = unsafe { OwnPages::claim(&here, PageNo(3), 2) };
+        assert!(here.fill(&mut beyond, |_| panic!("the arena ends before")).is_err());
     }
 
-    #[inline(always)]
-    fn page(&self, at: ChildRef, level: u8) -> Result<&[u8]> {
-        // SAFETY: only bases and merges have an `ArenaPages`; they read pages of a base that they hold.
-        let bytes = unsafe { self.arena.bytes(at.page, 1) }?;
-        prefetch::node(bytes, level);
-        Ok(bytes)
-    }
-
-    fn held(&self, at: ChildRef, level: u8) -> Result<NodeView<HeldPage>> {
-        let node = self.node(at, level)?;
-        let start = NonNull::from(*node.bytes());
-        Ok(NodeView::trusted(HeldPage { start, _arena: Arc::clone(&self.arena) }))
-    }
-
-    fn run(&self, at: RunRef) -> Result<Value<'_>> {
-        let Value::Borrowed(bytes) = self.run_pages(at)? else { return Err(outside(at.page)) };
-        Ok(Value::Borrowed(&bytes[RUN_HEADER_BYTES..]))
-    }
-
-    fn run_pages(&self, at: RunRef) -> Result<Value<'_>> {
-        let pages = usize::try_from(run_pages(at.len, self.arena.page_size)).map_err(|_| outside(at.page))?;
-        let len = usize::try_from(at.len).map_err(|_| outside(at.page))?;
-        // SAFETY: as in `page`.
-        let bytes = unsafe { self.arena.bytes(at.page, pages) }?;
-        Ok(Value::Borrowed(&bytes[..RUN_HEADER_BYTES + len]))
+    #[test]
+    fn a_run_longer_than_its_pages_is_refused() {
+        let arena = Arena::new(4096);
+        arena.add(0, 2).unwrap();
+        // SAFETY: nobody else knows this arena.
+        let mut own = unsafe { OwnPages::claim(&arena, PageNo(0), 2) };
+        let header = [1; 96];
+        assert!(arena.fill_run(&mut own, &header, &vec![2; 8192 - 96]).is_ok());
+        for len in [8192 - 95, 8192, 9000] {
+            let kind = arena.fill_run(&mut own, &header, &vec![2; len]).map_err(|error| error.kind());
+            assert_eq!(kind, Err(ErrorKind::InvalidParameter), "{len}");
+        }
     }
 }

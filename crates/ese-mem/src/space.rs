@@ -6,8 +6,12 @@
 //! How that is kept: a dead page waits in the list of the youngest live base that has it. When that base goes, the page
 //! moves on to the next older live one if that has it, too, and is free otherwise. So a reader left open holds the
 //! pages of its own base and nothing freed since, and a page moves at most once for each base that goes.
+//!
+//! A page is *free* (its bit is set), *waiting* in the list of a live base, part of the newest base, or in the
+//! [`OwnPages`] of a merge: always one of these.
+#![expect(unsafe_code, reason = "decides which pages are nobody's")]
 
-use crate::arena::{Arena, EXTENT_PAGES_MAX, EXTENTS_MAX, join, split};
+use crate::arena::{Arena, EXTENT_PAGES_MAX, EXTENTS_MAX, OwnPages, join, split};
 use ese_base::{Error, ErrorKind, Result};
 use ese_btree::{PageNo, Stretch};
 use std::collections::BTreeMap;
@@ -72,11 +76,12 @@ impl Space {
     ///
     /// # Errors
     /// `DiskFull`, `OutOfMemory`.
-    pub(crate) fn take(&mut self, arena: &Arena, count: usize, out: &mut Vec<PageNo>) -> Result<()> {
+    pub(crate) fn take(&mut self, arena: &Arena, count: usize, out: &mut Vec<OwnPages>) -> Result<()> {
         let before = out.len();
         while out.len() - before < count {
             match self.take_one(arena) {
-                Ok(page) => out.push(page),
+                // SAFETY: the page was free or never handed out, which it is no more: it is nobody else's.
+                Ok(page) => out.push(unsafe { OwnPages::claim(arena, page, 1) }),
                 Err(error) if out.len() == before => return Err(error),
                 Err(_) => break,
             }
@@ -114,25 +119,39 @@ impl Space {
     ///
     /// # Errors
     /// `DiskFull`, `OutOfMemory`; `ValueTooLarge` beyond what an extent can have.
-    pub(crate) fn take_run(&mut self, arena: &Arena, pages: u64) -> Result<PageNo> {
+    pub(crate) fn take_run(&mut self, arena: &Arena, pages: u64) -> Result<OwnPages> {
         if pages > EXTENT_PAGES_MAX {
             return Err(Error::new(ErrorKind::ValueTooLarge, format!("{pages} pages in a row")));
         }
+        let page = match self.take_free_run(pages) {
+            Some(page) => page,
+            None => self.begin(arena, pages)?,
+        };
+        // SAFETY: the pages were free or never handed out, which they are no more: they are nobody else's.
+        Ok(unsafe { OwnPages::claim(arena, page, pages) })
+    }
+
+    fn take_free_run(&mut self, pages: u64) -> Option<PageNo> {
         for (number, extent) in self.extents.iter_mut().enumerate() {
             if let Some(index) = extent.find_run(pages) {
                 extent.mark(index, pages, Mark::Taken);
                 self.free -= pages;
-                return Ok(join(number, index));
+                return Some(join(number, index));
             }
         }
-        self.begin(arena, pages)
+        None
+    }
+
+    #[cold]
+    fn over_limit(&self) -> Error {
+        let limit = self.limit_pages.saturating_mul(self.page_bytes);
+        Error::new(ErrorKind::DiskFull, format!("the limit of {limit} bytes is reached"))
     }
 
     /// Takes pages that were never handed out.
     fn begin(&mut self, arena: &Arena, pages: u64) -> Result<PageNo> {
         if self.pages.saturating_add(pages) > self.limit_pages {
-            let limit = self.limit_pages.saturating_mul(self.page_bytes);
-            return Err(Error::new(ErrorKind::DiskFull, format!("the limit of {limit} bytes is reached")));
+            return Err(self.over_limit());
         }
         let found = self.extents.iter().rposition(|extent| extent.begun + pages <= extent.pages);
         let number = match found {
@@ -166,24 +185,31 @@ impl Space {
         Ok(number)
     }
 
-    /// Takes pages back that no base ever had.
-    pub(crate) fn give_back(&mut self, arena: &Arena, page: PageNo, pages: u64) {
-        let (extent, index) = split(page);
-        poison(arena, page, pages);
+    /// Takes pages back that no base has.
+    pub(crate) fn give_back(&mut self, arena: &Arena, mut own: OwnPages) {
+        poison(arena, &mut own);
+        let (extent, index) = split(own.page());
         if let Some(extent) = self.extents.get_mut(extent) {
-            extent.mark(index as u64, pages, Mark::Free);
-            self.free += pages;
+            extent.mark(index as u64, own.pages(), Mark::Free);
+            self.free += own.pages();
         }
     }
 
     /// Base `number` is complete and live; what it does not have any more waits for the older ones that do.
-    pub(crate) fn publish(&mut self, arena: &Arena, number: u64, dead: Vec<Stretch>) {
+    ///
+    /// # Safety
+    /// The number was never live before, and is above that of every live base. `dead` are pages that the live bases from
+    /// their birth on have and base `number` has not, each once and never named dead before.
+    pub(crate) unsafe fn publish(&mut self, arena: &Arena, number: u64, dead: Vec<Stretch>) {
         self.live.insert(number, Vec::new());
         self.settle(arena, number, dead);
     }
 
     /// Nobody holds base `number` any more.
-    pub(crate) fn retire(&mut self, arena: &Arena, number: u64) {
+    ///
+    /// # Safety
+    /// Nobody does: no reference into a page that the base has is left, but by other bases, and none comes again.
+    pub(crate) unsafe fn retire(&mut self, arena: &Arena, number: u64) {
         let Some(dead) = self.live.remove(&number) else { return };
         self.waiting -= dead.iter().map(|stretch| stretch.pages).sum::<u64>();
         self.settle(arena, number, dead);
@@ -191,19 +217,24 @@ impl Space {
 
     /// Finds for each dead page the youngest live base below `number` that has it.
     fn settle(&mut self, arena: &Arena, number: u64, dead: Vec<Stretch>) {
-        let Some((&older, list)) = self.live.range_mut(..number).next_back() else {
-            dead.iter().for_each(|stretch| self.give_back(arena, stretch.page, stretch.pages));
-            return;
-        };
+        let older = self.live.range_mut(..number).next_back();
         // Usually all pages wait for the base before.
-        let (kept, gone): (Vec<_>, Vec<_>) = dead.into_iter().partition(|stretch| stretch.birth <= older);
+        let (kept, gone): (Vec<_>, Vec<_>) = match &older {
+            Some((older, _)) => dead.into_iter().partition(|stretch| stretch.birth <= **older),
+            None => (Vec::new(), dead),
+        };
         self.waiting += kept.iter().map(|stretch| stretch.pages).sum::<u64>();
-        if list.is_empty() {
-            *list = kept
-        } else {
-            list.extend(kept)
+        match older {
+            Some((_, list)) if list.is_empty() => *list = kept,
+            Some((_, list)) => list.extend(kept),
+            None => {}
         }
-        gone.iter().for_each(|stretch| self.give_back(arena, stretch.page, stretch.pages));
+        for stretch in gone {
+            // SAFETY: no live base has the pages: the younger ones never did, and the older ones are older than they
+            // are. They are in no list any more, and `publish` is told of each once.
+            let own = unsafe { OwnPages::claim(arena, stretch.page, stretch.pages) };
+            self.give_back(arena, own);
+        }
     }
 
     /// The stretches of all pages ever handed out.
@@ -297,9 +328,10 @@ impl Extent {
 }
 
 /// Makes a use of a page after it was freed visible: in debug builds its bytes are overwritten.
-fn poison(arena: &Arena, page: PageNo, pages: u64) {
+fn poison(arena: &Arena, own: &mut OwnPages) {
     if cfg!(debug_assertions) {
-        arena.poison(page, pages);
+        let filled = arena.fill(own, |bytes| bytes.fill(0xDB));
+        debug_assert!(filled.is_ok(), "space takes back pages that the arena has");
     }
 }
 
@@ -310,8 +342,23 @@ mod tests {
 
     const PAGE: usize = 4096;
 
-    fn stretch(page: PageNo, birth: u64) -> Stretch {
-        Stretch { page, pages: 1, birth }
+    /// Gives a page up: from now on base `birth` and later ones have it.
+    fn stretch(own: OwnPages, birth: u64) -> Stretch {
+        Stretch { page: own.page(), pages: own.pages(), birth }
+    }
+
+    fn publish(space: &mut Space, arena: &Arena, number: u64, dead: Vec<Stretch>) {
+        // SAFETY: no test reads a page, and each tells of a page's end once.
+        unsafe { space.publish(arena, number, dead) };
+    }
+
+    fn retire(space: &mut Space, arena: &Arena, number: u64) {
+        // SAFETY: as above.
+        unsafe { space.retire(arena, number) };
+    }
+
+    fn numbers(pages: &[OwnPages]) -> BTreeSet<u64> {
+        pages.iter().map(|own| own.page().0).collect()
     }
 
     #[test]
@@ -322,16 +369,16 @@ mod tests {
         space.take(&arena, 1, &mut pages).unwrap();
         // Born in 1, in bases 1, 2 and 3, dead in 4.
         for number in 1..4 {
-            space.publish(&arena, number, vec![]);
+            publish(&mut space, &arena, number, vec![]);
         }
-        space.publish(&arena, 4, vec![stretch(pages[0], 1)]);
+        publish(&mut space, &arena, 4, vec![stretch(pages.remove(0), 1)]);
         assert_eq!(space.counts(), (1, 0, 1));
         // Base 0 has not got it; 3, 1 and 2 leave in this order.
         for number in [0, 3, 1] {
-            space.retire(&arena, number);
+            retire(&mut space, &arena, number);
             assert_eq!(space.counts(), (1, 0, 1), "{number}");
         }
-        space.retire(&arena, 2);
+        retire(&mut space, &arena, 2);
         assert_eq!(space.counts(), (1, 1, 0));
     }
 
@@ -342,11 +389,11 @@ mod tests {
         let mut pages = Vec::new();
         space.take(&arena, 1, &mut pages).unwrap();
         // Base 0 is held by a reader, 1 and 2 are gone when 3 frees a page that was born in 2.
-        space.publish(&arena, 1, vec![]);
-        space.publish(&arena, 2, vec![]);
-        space.retire(&arena, 1);
-        space.retire(&arena, 2);
-        space.publish(&arena, 3, vec![stretch(pages[0], 2)]);
+        publish(&mut space, &arena, 1, vec![]);
+        publish(&mut space, &arena, 2, vec![]);
+        retire(&mut space, &arena, 1);
+        retire(&mut space, &arena, 2);
+        publish(&mut space, &arena, 3, vec![stretch(pages.remove(0), 2)]);
         assert_eq!(space.counts(), (1, 1, 0));
     }
 
@@ -356,24 +403,26 @@ mod tests {
         let mut space = Space::new(PAGE);
         let mut pages = Vec::new();
         space.take(&arena, 200, &mut pages).unwrap();
-        pages.sort_unstable();
-        assert_eq!(pages, (0..200).map(PageNo).collect::<Vec<_>>());
+        assert_eq!(numbers(&pages), (0..200).collect());
         // Free: 10 ..= 12, 60 ..= 130 (over two borders of words), 199.
         let free: BTreeSet<u64> = (10..13).chain(60..131).chain([199]).collect();
-        free.iter().for_each(|page| space.give_back(&arena, PageNo(*page), 1));
+        for own in pages.extract_if(.., |own| free.contains(&own.page().0)) {
+            space.give_back(&arena, own);
+        }
         assert_eq!(space.counts(), (200, 75, 0));
-        assert_eq!(space.take_run(&arena, 4).unwrap(), PageNo(60));
-        assert_eq!(space.take_run(&arena, 67).unwrap(), PageNo(64));
-        assert_eq!(space.take_run(&arena, 3).unwrap(), PageNo(10));
+        assert_eq!(space.take_run(&arena, 4).unwrap().page(), PageNo(60));
+        let long = space.take_run(&arena, 67).unwrap();
+        assert_eq!(long.page(), PageNo(64));
+        assert_eq!(space.take_run(&arena, 3).unwrap().page(), PageNo(10));
         // Nothing of that length is left: new pages, once more, and the old ones when they come back.
-        assert_eq!(space.take_run(&arena, 2).unwrap(), PageNo(200));
-        space.give_back(&arena, PageNo(64), 67);
-        assert_eq!(space.take_run(&arena, 66).unwrap(), PageNo(64));
+        assert_eq!(space.take_run(&arena, 2).unwrap().page(), PageNo(200));
+        space.give_back(&arena, long);
+        assert_eq!(space.take_run(&arena, 66).unwrap().page(), PageNo(64));
         let free: Vec<u64> = space.free_pages().map(|(page, _)| page.0).collect();
         assert_eq!(free, [130, 199]);
         let mut rest = Vec::new();
         space.take(&arena, 2, &mut rest).unwrap();
-        assert_eq!(rest.iter().map(|page| page.0).collect::<BTreeSet<_>>(), BTreeSet::from([130, 199]));
+        assert_eq!(numbers(&rest), BTreeSet::from([130, 199]));
         assert_eq!(space.counts(), (202, 0, 0));
     }
 
@@ -382,15 +431,15 @@ mod tests {
         let arena = Arena::new(PAGE);
         let mut space = Space::new(PAGE);
         let long = space.take_run(&arena, 1_000).unwrap();
-        assert_eq!(split(long), (0, 0));
-        assert_eq!(split(space.take_run(&arena, 1).unwrap()).0, 1);
-        assert_eq!(split(space.take_run(&arena, 5_000).unwrap()).0, 2);
+        assert_eq!(split(long.page()), (0, 0));
+        assert_eq!(split(space.take_run(&arena, 1).unwrap().page()).0, 1);
+        assert_eq!(split(space.take_run(&arena, 5_000).unwrap().page()).0, 2);
         assert!(space.take_run(&arena, EXTENT_PAGES_MAX + 1).is_err());
         let mut pages = Vec::new();
         for _ in 0..1_000 {
             space.take(&arena, 64, &mut pages).unwrap();
         }
-        assert_eq!(pages.iter().collect::<BTreeSet<_>>().len(), 64_000);
+        assert_eq!(numbers(&pages).len(), 64_000);
         assert!(space.extents.len() < 40, "{}", space.extents.len());
     }
 
@@ -402,11 +451,13 @@ mod tests {
         let mut pages = Vec::new();
         space.take(&arena, 64, &mut pages).unwrap();
         assert_eq!(pages.len(), 10);
-        let error = space.take(&arena, 1, &mut pages).err().map(|error| error.kind());
-        assert_eq!(error, Some(ErrorKind::DiskFull));
-        space.give_back(&arena, pages[3], 1);
+        let kind = |result: Result<()>| result.map_err(|error| error.kind());
+        assert_eq!(kind(space.take(&arena, 1, &mut pages)), Err(ErrorKind::DiskFull));
+        let fourth = pages.remove(3);
+        let number = fourth.page();
+        space.give_back(&arena, fourth);
         assert!(space.take_run(&arena, 2).is_err());
-        assert_eq!(space.take_run(&arena, 1).unwrap(), pages[3]);
+        assert_eq!(space.take_run(&arena, 1).unwrap().page(), number);
         space.set_limit(None);
         space.take(&arena, 1, &mut pages).unwrap();
     }

@@ -8,7 +8,7 @@ use ese_base::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-use ese_btree::{Forest, Stretch, check};
+use ese_btree::{Stretch, check};
 use ese_core::{Base, Merge, Store, StoreStats};
 use std::sync::{Arc, Weak};
 
@@ -20,6 +20,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(page_size: usize) -> Shared {
+        Shared {
+            arena: Arc::new(Arena::new(page_size)),
+            space: Mutex::new(Space::new(page_size)),
+            merging: AtomicBool::new(false),
+        }
+    }
+
     /// The merge has ended; another may begin.
     pub(crate) fn end_merge(&self) {
         self.merging.store(false, Ordering::Release);
@@ -39,14 +47,9 @@ pub(crate) struct MemStore {
 impl MemStore {
     /// An empty database.
     pub(crate) fn new(page_size: usize, limit_bytes: Option<u64>) -> MemStore {
-        let mut space = Space::new(page_size);
-        space.set_limit(limit_bytes);
-        let shared = Arc::new(Shared {
-            arena: Arc::new(Arena::new(page_size)),
-            space: Mutex::new(space),
-            merging: AtomicBool::new(false),
-        });
-        let first = Arc::new(MemBase::new(0, Forest::default(), Arc::clone(&shared)));
+        let (shared, first) = MemBase::first(page_size);
+        shared.space.lock().set_limit(limit_bytes);
+        let first = Arc::new(first);
         MemStore {
             shared,
             bases: Mutex::new(vec![Arc::downgrade(&first)]),
@@ -58,6 +61,10 @@ impl MemStore {
 
     pub(crate) fn set_limit(&self, bytes: Option<u64>) {
         self.shared.space.lock().set_limit(bytes);
+    }
+
+    pub(crate) fn newest_base(&self) -> Arc<MemBase> {
+        Arc::clone(&self.newest.lock())
     }
 
     pub(crate) fn set_newest(&self, base: Arc<MemBase>) {
@@ -81,16 +88,15 @@ impl MemStore {
 
 impl Store for MemStore {
     fn newest(&self) -> Arc<dyn Base> {
-        let newest: Arc<MemBase> = Arc::clone(&self.newest.lock());
-        newest
+        self.newest_base()
     }
 
     fn begin_merge(self: Arc<Self>) -> Result<Box<dyn Merge>> {
         if self.shared.merging.swap(true, Ordering::Acquire) {
             return Err(Error::new(ErrorKind::InvalidParameter, "a merge of this database is going on"));
         }
-        let newest = Arc::clone(&self.newest.lock());
-        Ok(Box::new(MemMerge::new(self, newest)))
+        let newest = self.newest_base();
+        Ok(Box::new(MemMerge::new(self, &newest)))
     }
 
     fn reserve_tree_numbers(&self, count: u64) -> Result<TreeNo> {
@@ -107,7 +113,7 @@ impl Store for MemStore {
 
     fn check(&self, base: &Arc<dyn Base>, fault: &mut dyn FnMut(String)) -> Result<()> {
         let base = self.own(base)?;
-        let reached = check::check(&base.pages, &base.forest, base.number, check::NoChecksums, fault);
+        let reached = base.check(fault);
         let newest = self.newest.lock().number;
         // Pages that a merge has taken are nobody's yet, and pages of the newest base are dead in older ones.
         if self.shared.merging.load(Ordering::Acquire) {

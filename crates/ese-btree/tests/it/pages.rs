@@ -26,9 +26,8 @@ pub(crate) struct Disk {
 impl Disk {
     /// Merges changes and returns how many pages it wrote.
     pub(crate) fn merge<'c>(&mut self, changes: impl IntoIterator<Item = (Vec<u8>, Change<'c>)>) -> usize {
-        let mut sink =
-            Writer { birth: self.number + 1, next: self.next, written: BTreeMap::new(), freed: vec![] };
-        let mut merge = self.forest.merge(self, TREE);
+        let mut sink = self.writer();
+        let mut merge = self.forest.merge(self, TREE).unwrap();
         for (key, change) in changes {
             merge.apply(self, &mut sink, &key, change).unwrap();
         }
@@ -37,10 +36,14 @@ impl Disk {
         self.take(sink)
     }
 
+    /// A sink for the next merge.
+    pub(crate) fn writer(&self) -> Writer {
+        Writer { birth: self.number + 1, next: self.next, written: BTreeMap::new(), freed: vec![] }
+    }
+
     /// One step in dropping the tree; `true` when it is gone.
     pub(crate) fn drop_step(&mut self, pages: usize) -> bool {
-        let mut sink =
-            Writer { birth: self.number + 1, next: self.next, written: BTreeMap::new(), freed: vec![] };
+        let mut sink = self.writer();
         let mut forest = self.forest.clone();
         let done = forest.drop_step(self, &mut sink, TREE, pages).unwrap();
         assert!(sink.written.is_empty(), "dropping writes nothing");
@@ -112,7 +115,8 @@ impl Pages for Disk {
     }
 }
 
-struct Writer {
+/// Keeps what a merge writes and frees.
+pub(crate) struct Writer {
     birth: u64,
     next: u64,
     written: BTreeMap<u64, Arc<[u8]>>,

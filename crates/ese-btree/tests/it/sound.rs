@@ -1,6 +1,7 @@
 //! What a merge writes, and that all of it is sound.
 
 use crate::pages::{Disk, TREE};
+use ese_base::ErrorKind;
 use ese_btree::{Change, dump};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -149,6 +150,28 @@ fn steps_of_a_drop_are_bounded_and_leave_a_sound_rest() {
     }
     assert!(steps > 10, "{steps}");
     assert!(disk.forest.entries().is_empty());
+    assert_eq!(disk.faults(), [""; 0]);
+}
+
+#[test]
+fn a_tree_being_dropped_takes_no_changes() {
+    let mut disk = Disk::default();
+    disk.merge((0..2_000).map(|number| (key(number), Change::Put(&[7; 60]))));
+    // A merge of the tree that began before cannot take its place any more.
+    let begun = disk.forest.merge(&disk, TREE).unwrap();
+    let written = begun.finish(&disk, &mut disk.writer()).unwrap();
+    assert!(!disk.drop_step(5));
+    let error = disk.forest.merge(&disk, TREE).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+    assert!(error.to_string().contains("tree 5 is being dropped"), "{error}");
+    let mut forest = disk.forest.clone();
+    let late = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| forest.merged(TREE, written)));
+    assert!(late.is_err());
+    assert_eq!(disk.faults(), [""; 0]);
+    // Once nothing of it is left, the number is a new tree's.
+    while !disk.drop_step(50) {}
+    disk.merge([(key(1), Change::Put(b"new"))]);
+    assert_eq!(disk.forest.rows(TREE), 1);
     assert_eq!(disk.faults(), [""; 0]);
 }
 

@@ -76,6 +76,32 @@ fn one_merge_at_a_time_and_in_order() {
 }
 
 #[test]
+fn a_tree_is_changed_in_one_go_or_dropped() {
+    let store = MemoryBackend::default().create("a").unwrap();
+    let begin = || Arc::clone(&store).begin_merge().unwrap();
+    let mut merge = begin();
+    merge.apply(TreeNo(2), b"b", Change::Put(b"")).unwrap();
+    merge.apply(TreeNo(5), b"b", Change::Put(b"")).unwrap();
+    merge.finish(Position(1)).unwrap();
+    // Dropping another tree in between does not open those that are done.
+    for (tree, key) in [(1, b"z"), (2, b"a"), (2, b"b")] {
+        let mut merge = begin();
+        merge.apply(TreeNo(2), b"b", Change::Delete).unwrap();
+        assert_eq!(merge.drop_tree(TreeNo(5), 1).unwrap(), DropProgress::Done);
+        let error = merge.apply(TreeNo(tree), key, Change::Delete);
+        assert_eq!(kind(error), Some(ErrorKind::InvalidParameter), "{tree}");
+    }
+    for last in [2, 4] {
+        let mut merge = begin();
+        merge.apply(TreeNo(2), b"c", Change::Put(b"")).unwrap();
+        merge.apply(TreeNo(last), b"d", Change::Put(b"")).unwrap();
+        assert_eq!(kind(merge.drop_tree(TreeNo(2), 1)), Some(ErrorKind::InvalidParameter), "{last}");
+    }
+    assert_eq!(store.newest().trees(), [TreeNo(2), TreeNo(5)]);
+    assert_eq!(store.stats().pages - store.stats().free_pages, 2);
+}
+
+#[test]
 fn keys_have_a_limit() {
     let store = MemoryBackend::default().create("a").unwrap();
     let mut merge = Arc::clone(&store).begin_merge().unwrap();
