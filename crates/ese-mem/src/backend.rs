@@ -45,22 +45,31 @@ impl MemoryBackend {
         Ok(MemoryBackend { page_size: Some(page_size), databases: Mutex::default() })
     }
 
-    /// A backend with pages of the default size, each of whose databases takes at most so many bytes of pages, as if
-    /// it lay on a small disk: beyond, merges fail with `DiskFull`.
+    /// A backend with pages of the default size, each of whose databases has at most so many bytes of pages in use, as
+    /// if it lay on a small disk: beyond, merges fail with `DiskFull`. [`MemoryBackend::set_limit`] says what counts.
     #[must_use]
     pub fn with_limit(bytes: u64) -> Self {
         let databases = Databases { by_name: BTreeMap::new(), limit_bytes: Some(bytes) };
         MemoryBackend { page_size: None, databases: Mutex::new(databases) }
     }
 
-    /// Changes the limit of every database, present and to come; `None`: no limit. What is in use stays.
+    /// Changes the limit of every database, present and to come; `None`: no limit.
+    ///
+    /// In use is each page that the newest base, an older one that somebody reads, or a merge under way has. A merge
+    /// gets no page that would bring these above the limit, be it a new one or one that was used before; nor does the
+    /// limit let new ones be added beyond it, so a long value may be refused for want of free pages in a row. What is in
+    /// use when a limit is lowered stays, and nothing is handed out until enough of it is given back: by dropping
+    /// trees, or by readers of old bases that end. (A merge that deletes rows needs pages first.)
+    ///
+    /// Not limited: the versions that are not merged yet, which the version store's budget bounds, and address space:
+    /// pages are taken from the system in large pieces, of which only those in use were ever touched.
     pub fn set_limit(&self, bytes: Option<u64>) {
         let mut databases = self.databases.lock();
         databases.limit_bytes = bytes;
         databases.by_name.values().for_each(|database| database.store.set_limit(bytes));
     }
 
-    /// Changes the limit of one database.
+    /// Changes the limit of one database, as [`MemoryBackend::set_limit`] does.
     ///
     /// # Errors
     /// `DatabaseNotFound`.

@@ -62,7 +62,8 @@ impl Space {
         }
     }
 
-    /// From now on no page is handed out beyond so many bytes, those in use included.
+    /// From now on a page is handed out only if no more than so many bytes are in use with it, and a new one only if no
+    /// more than that were ever handed out. In use is what is not free: pages that only older bases need count, too.
     pub(crate) fn set_limit(&mut self, bytes: Option<u64>) {
         self.limit_pages = bytes.map_or(u64::MAX, |bytes| bytes / self.page_bytes);
     }
@@ -92,6 +93,7 @@ impl Space {
     }
 
     fn take_one(&mut self, arena: &Arena) -> Result<PageNo> {
+        self.admit(1)?;
         if self.free == 0 {
             return self.begin(arena, 1);
         }
@@ -123,6 +125,7 @@ impl Space {
         if pages > EXTENT_PAGES_MAX {
             return Err(Error::new(ErrorKind::ValueTooLarge, format!("{pages} pages in a row")));
         }
+        self.admit(pages)?;
         let page = match self.take_free_run(pages) {
             Some(page) => page,
             None => self.begin(arena, pages)?,
@@ -140,6 +143,12 @@ impl Space {
             }
         }
         None
+    }
+
+    /// Whether so many pages more may be in use.
+    fn admit(&self, pages: u64) -> Result<()> {
+        let in_use = self.pages - self.free;
+        if in_use.saturating_add(pages) > self.limit_pages { Err(self.over_limit()) } else { Ok(()) }
     }
 
     #[cold]
@@ -460,5 +469,38 @@ mod tests {
         assert_eq!(space.take_run(&arena, 1).unwrap().page(), number);
         space.set_limit(None);
         space.take(&arena, 1, &mut pages).unwrap();
+    }
+
+    #[test]
+    fn a_limit_below_what_is_in_use_lets_nothing_out_until_enough_is_free() {
+        let arena = Arena::new(PAGE);
+        let mut space = Space::new(PAGE);
+        let mut pages = Vec::new();
+        space.take(&arena, 100, &mut pages).unwrap();
+        let mut free = |space: &mut Space, count: usize| {
+            pages.drain(..count).for_each(|own| space.give_back(&arena, own));
+        };
+        free(&mut space, 20);
+        space.set_limit(Some(50 * PAGE as u64));
+        // 80 are in use and 20 free; 31 more have to come back before one can be had again.
+        let mut out = Vec::new();
+        for count in [0, 29, 1] {
+            free(&mut space, count);
+            assert_eq!(
+                space.take(&arena, 1, &mut out).map_err(|error| error.kind()),
+                Err(ErrorKind::DiskFull)
+            );
+            let run = space.take_run(&arena, 1).map(|own| own.page());
+            assert_eq!(run.map_err(|error| error.kind()), Err(ErrorKind::DiskFull));
+        }
+        free(&mut space, 1);
+        space.take(&arena, 64, &mut out).unwrap();
+        assert_eq!(out.len(), 1, "a batch is as large as the limit lets it be");
+        assert!(space.take(&arena, 1, &mut out).is_err());
+        // A run needs room under the limit, and a gap.
+        free(&mut space, 10);
+        assert_eq!(space.take_run(&arena, 10).unwrap().pages(), 10);
+        assert!(space.take_run(&arena, 1).is_err());
+        assert_eq!(space.counts().0, 100, "no memory was added");
     }
 }

@@ -214,3 +214,38 @@ fn a_full_disk_is_an_error_and_room_heals_it() {
     let base = pair.merge(&big);
     assert_rows(&*base, &pair.rows);
 }
+
+#[test]
+fn a_limit_lowered_below_what_is_used_waits_for_room() {
+    let mut pair = Pair::new(4096);
+    let rows =
+        |tag: u8| (0..4_000_u32).map(move |n| (n.to_be_bytes().to_vec(), Some(vec![tag; 100]))).collect();
+    let old = pair.merge(&rows(1));
+    pair.merge(&rows(2));
+    let stats = pair.store.stats();
+    let newest = stats.pages - stats.free_pages - stats.pinned_pages;
+    assert!(stats.free_pages > 0 || newest > 50, "{stats:?}");
+    pair.backend.set_limit(Some((newest + 20) * stats.page_size_bytes));
+    let change = BTreeMap::from([(vec![0, 0, 0, 7], Some(vec![3]))]);
+    // A reader holds the base before: more is in use than may be, so not even a free page is handed out.
+    for _ in 0..2 {
+        let mut merge = Arc::clone(&pair.store).begin_merge().unwrap();
+        let failed = merge
+            .apply(TREE, &[0, 0, 0, 7], Change::Put(&[3]))
+            .and_then(|()| merge.finish(Position(1)).map(|_| ()));
+        assert_eq!(failed.map_err(|error| error.kind()), Err(ErrorKind::DiskFull));
+        pair.assert_sound();
+    }
+    drop(old);
+    let base = pair.merge(&change);
+    assert_rows(&*base, &pair.rows);
+    // Dropping a tree needs no page at all.
+    pair.backend.set_limit(Some(0));
+    let mut merge = Arc::clone(&pair.store).begin_merge().unwrap();
+    while merge.drop_tree(TREE, 10).unwrap() == DropProgress::More {}
+    merge.finish(Position(1)).unwrap();
+    drop(base);
+    pair.assert_sound();
+    let stats = pair.store.stats();
+    assert_eq!(stats.free_pages, stats.pages);
+}
