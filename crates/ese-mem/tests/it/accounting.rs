@@ -224,7 +224,7 @@ fn a_limit_lowered_below_what_is_used_waits_for_room() {
     pair.merge(&rows(2));
     let stats = pair.store.stats();
     let newest = stats.pages - stats.free_pages - stats.pinned_pages;
-    assert!(stats.free_pages > 0 || newest > 50, "{stats:?}");
+    assert!(stats.free_pages >= 3, "a change would find free pages enough: {stats:?}");
     pair.backend.set_limit(Some((newest + 20) * stats.page_size_bytes));
     let change = BTreeMap::from([(vec![0, 0, 0, 7], Some(vec![3]))]);
     // A reader holds the base before: more is in use than may be, so not even a free page is handed out.
