@@ -2,7 +2,8 @@
 
 use super::{KeyBuffer, KeyOf, bytes::encode_open};
 
-/// What can stand for the beginning of keys of type `K`: a tuple of its first parts, or the beginning of a string.
+/// What can stand for the beginning of keys of type `K`: a tuple of the first parts of a longer one, the beginning of a
+/// string (`&str`, `String`) or of a byte string (`&[u8]`, `[u8; N]`, `Vec<u8>`), or a reference to one of these.
 ///
 /// ```
 /// # fn main() -> ese::Result<()> {
@@ -34,7 +35,25 @@ impl PrefixOf<String> for str {
     }
 }
 
+impl PrefixOf<String> for String {
+    fn encode_prefix(&self, out: &mut KeyBuffer) {
+        encode_open(self.as_bytes(), out);
+    }
+}
+
 impl PrefixOf<Vec<u8>> for [u8] {
+    fn encode_prefix(&self, out: &mut KeyBuffer) {
+        encode_open(self, out);
+    }
+}
+
+impl PrefixOf<Vec<u8>> for Vec<u8> {
+    fn encode_prefix(&self, out: &mut KeyBuffer) {
+        encode_open(self, out);
+    }
+}
+
+impl<const N: usize> PrefixOf<Vec<u8>> for [u8; N] {
     fn encode_prefix(&self, out: &mut KeyBuffer) {
         encode_open(self, out);
     }

@@ -106,6 +106,14 @@ proptest! {
     }
 
     #[test]
+    fn byte_prefixes_select_what_begins_so(bytes in close_bytes(), beginning in close_bytes()) {
+        let mut prefix = KeyBuffer::new();
+        beginning.encode_prefix(&mut prefix);
+        let key = encode::<Vec<u8>, _>(&bytes);
+        prop_assert_eq!(key.starts_with(&prefix), bytes.starts_with(&beginning));
+    }
+
+    #[test]
     fn text_prefixes_select_what_begins_so(text in close_text(), beginning in close_text()) {
         let mut prefix = KeyBuffer::new();
         beginning.as_str().encode_prefix(&mut prefix);

@@ -100,6 +100,23 @@ fn ranges_of_typed_keys() {
 }
 
 #[test]
+fn prefixes_of_byte_strings() {
+    let (db, tree) = typed::<Vec<u8>, ()>();
+    db.write(|tx| [&b"a"[..], b"a\0", b"a\0b", b"b"].iter().try_for_each(|key| tree.put(tx, *key, &())))
+        .unwrap();
+    db.read(|s| {
+        assert_eq!(tree.prefix(s, b"a")?.count(), 3);
+        assert_eq!(tree.prefix(s, *b"a\0")?.count(), 2);
+        assert_eq!(tree.prefix(s, &b"a\0b"[..])?.count(), 1);
+        assert_eq!(tree.prefix(s, vec![b'b'])?.count(), 1);
+        assert_eq!(tree.prefix(s, &vec![b'c'])?.count(), 0);
+        assert_eq!(tree.prefix(s, [])?.count(), 4);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn prefixes_of_typed_keys() {
     let (db, tree) = typed::<(u8, String, u8), ()>();
     db.write(|tx| {
@@ -117,6 +134,8 @@ fn prefixes_of_typed_keys() {
         assert_eq!(tree.prefix(s, (255,))?.count(), 1);
         assert_eq!(names.prefix(s, "ab")?.count(), 2);
         assert_eq!(names.prefix(s, "")?.count(), 4);
+        assert_eq!(names.prefix(s, String::from("ab"))?.count(), 2);
+        assert_eq!(names.prefix(s, &String::from("ab"))?.count(), 2);
         Ok(())
     })
     .unwrap();
