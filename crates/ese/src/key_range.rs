@@ -3,7 +3,7 @@
 //! The standard's `RangeBounds<K>` leaves `K` open for `..` and does not take `&str` for bytes; this trait infers.
 
 use ese_core::KeyRange;
-use std::ops::{Bound, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
 /// What [`Tree::range`](crate::Tree::range) takes: `..`, `a..`, `..b`, `..=b`, `a..b`, `a..=b` and pairs of [`Bound`]s,
 /// where the ends are anything that is bytes (`&[u8]`, `&[u8; N]`, `Vec<u8>`, `&str`, [`Key`](crate::Key), …).
@@ -36,7 +36,8 @@ impl<T: AsRef<[u8]>> IntoRange for Range<T> {
 
 impl<T: AsRef<[u8]>> IntoRange for RangeInclusive<T> {
     fn bounds(&self) -> KeyRange<'_> {
-        (Bound::Included(self.start().as_ref()), Bound::Included(self.end().as_ref()))
+        // The standard's own bounds: one that was iterated to its end excludes the end.
+        (self.start_bound().map(AsRef::as_ref), self.end_bound().map(AsRef::as_ref))
     }
 }
 

@@ -1,10 +1,10 @@
 //! Ranges of typed keys as one writes them.
 
 use super::{KeyBuffer, KeyOf};
-use std::ops::{Bound, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
 /// What [`TypedTree::range`](crate::TypedTree::range) takes: `..`, `a..`, `..b`, `..=b`, `a..b`, `a..=b` and pairs of
-/// [`Bound`]s, where the ends are whatever can stand for a key.
+/// [`Bound`]s, where the ends are whatever can stand for a key. A range that was iterated holds what is left of it.
 pub trait TypedRange<K> {
     /// The two ends, encoded.
     fn encode(&self) -> (Bound<KeyBuffer>, Bound<KeyBuffer>);
@@ -30,7 +30,8 @@ impl<K, Q: KeyOf<K>> TypedRange<K> for Range<Q> {
 
 impl<K, Q: KeyOf<K>> TypedRange<K> for RangeInclusive<Q> {
     fn encode(&self) -> (Bound<KeyBuffer>, Bound<KeyBuffer>) {
-        (Bound::Included(encoded(self.start())), Bound::Included(encoded(self.end())))
+        // The standard's own bounds: one that was iterated to its end excludes the end.
+        (self.start_bound().map(encoded), self.end_bound().map(encoded))
     }
 }
 

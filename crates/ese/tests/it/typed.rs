@@ -100,6 +100,22 @@ fn ranges_of_typed_keys() {
 }
 
 #[test]
+fn a_range_that_was_iterated_to_its_end_is_empty() {
+    let (db, tree) = typed::<u8, ()>();
+    db.write(|tx| (1..=255).try_for_each(|key: u8| tree.put(tx, key, &()))).unwrap();
+    let mut range = 250..=255;
+    assert_eq!(range.by_ref().next(), Some(250));
+    assert_eq!(db.read(|s| Ok(tree.range(s, range.clone())?.count())).unwrap(), 5);
+    assert_eq!(range.by_ref().count(), 5);
+    assert_eq!(db.read(|s| Ok(tree.range(s, range.clone())?.count())).unwrap(), 0);
+    assert_eq!(db.write(|tx| tree.remove_range(tx, range.clone())).unwrap(), 0);
+    let mut from_behind = 7..=7;
+    assert_eq!(from_behind.next_back(), Some(7));
+    assert_eq!(db.read(|s| Ok(tree.range(s, from_behind)?.count())).unwrap(), 0);
+    assert_eq!(db.read(|s| Ok(tree.range(s, 7..=7)?.count())).unwrap(), 1);
+}
+
+#[test]
 fn prefixes_of_byte_strings() {
     let (db, tree) = typed::<Vec<u8>, ()>();
     db.write(|tx| [&b"a"[..], b"a\0", b"a\0b", b"b"].iter().try_for_each(|key| tree.put(tx, *key, &())))
