@@ -55,6 +55,10 @@ pub enum Fault {
     ReadsNewest,
     /// Writes never meet a conflict.
     MissesConflicts,
+    /// Writes meet a conflict with whoever wrote the row before.
+    MakesUpConflicts,
+    /// Deletes lock the row, and that is all.
+    LosesDeletes,
 }
 
 /// What the engine shares with its sessions.

@@ -1,12 +1,13 @@
 //! What is noted of each transaction, by any number of threads.
 
-use ese_base::sync::Mutex;
+use ese_base::{CommitTs, sync::Mutex};
+use ese_core::LockMode;
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// The name of a written value: unique in a history.
+/// The name of a written value, unique in a history: the moment before it was written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Stamp(pub u64);
 
@@ -45,19 +46,68 @@ impl Written {
     }
 }
 
-/// What a transaction did, in order.
+/// What a transaction did, in order. Keys of rows and keys of counters are different ones.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// It read a key: the value's name, or that there was no row.
     Read(Vec<u8>, Option<Stamp>),
-    /// It wrote a key.
+    /// A statement told it whether there was a row.
+    Exists(Vec<u8>, bool),
+    /// It wrote a row.
     Write(Vec<u8>, Written),
+    /// It deleted a row, or left a tombstone where there was none; the name is that of the tombstone.
+    Delete(Vec<u8>, Written),
+    /// It added to a counter, which is 0 before anybody does.
+    Add(Vec<u8>, Stamp, i64),
+    /// It read a counter.
+    Sum(Vec<u8>, i64),
+    /// It locked a key.
+    Lock(Vec<u8>, Stamp, LockMode),
+    /// A statement failed for what another transaction did or does.
+    Refused(Refusal),
     /// It began a level.
     Level,
     /// It committed its innermost level into the one around it.
     KeepLevel,
-    /// It rolled its innermost level back.
-    DropLevel,
+    /// It rolled its innermost level back; the moment after that.
+    DropLevel(u64),
+}
+
+/// How a transaction touches a key, as far as conflicts go.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Touch {
+    /// By writing or deleting it.
+    Data,
+    /// By a write lock.
+    WriteLock,
+    /// By a read lock.
+    ReadLock,
+    /// By adding to it.
+    Add,
+}
+
+impl Touch {
+    /// Every way there is.
+    pub const ALL: [Touch; 4] = [Touch::Data, Touch::WriteLock, Touch::ReadLock, Touch::Add];
+
+    /// Whether two transactions may touch a key at the same time, the one in this way and the other in that.
+    #[must_use]
+    pub fn goes_with(self, other: Touch) -> bool {
+        self == other && matches!(self, Touch::ReadLock | Touch::Add)
+    }
+}
+
+/// A statement that was refused as a conflict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The key.
+    pub key: Vec<u8>,
+    /// What it would have been.
+    pub touch: Touch,
+    /// The moment before it.
+    pub from: u64,
+    /// The moment after it.
+    pub to: u64,
 }
 
 /// How a transaction ended.
@@ -71,6 +121,15 @@ pub enum Outcome {
     Unknown,
 }
 
+/// The timestamps that the engine gave a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Times {
+    /// Its snapshot.
+    pub snapshot: CommitTs,
+    /// Its commit's; `None` when it left nothing behind.
+    pub commit: Option<CommitTs>,
+}
+
 /// A transaction of a history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TxnRecord {
@@ -82,6 +141,8 @@ pub struct TxnRecord {
     pub ended: u64,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the engine says of it; `None`: it was not asked.
+    pub times: Option<Times>,
     /// What it did.
     pub events: Vec<Event>,
 }
@@ -96,20 +157,19 @@ pub struct History {
 /// Takes notes from any number of threads.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    moment: AtomicU64,
-    stamps: AtomicU64,
+    moments: AtomicU64,
     txns: Mutex<Vec<TxnRecord>>,
 }
 
 impl Recorder {
-    /// The next moment: later than every one that was given before.
+    /// The next moment: later than every one that was given before. The first is 1.
     pub fn moment(&self) -> u64 {
-        self.moment.fetch_add(1, Ordering::SeqCst)
+        1 + self.moments.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// A name for a value.
+    /// A name for what is about to be done.
     pub fn stamp(&self) -> Stamp {
-        Stamp(1 + self.stamps.fetch_add(1, Ordering::Relaxed))
+        Stamp(self.moment())
     }
 
     /// Notes a transaction that has ended.

@@ -44,7 +44,12 @@ impl Statement<'_> {
 
     /// Writes a version unless another forbids it; the refusal has the given kind.
     pub(super) fn write(&mut self, row: &RowName, what: What, refusal: ErrorKind) -> Result<()> {
-        if self.fault != Some(Fault::MissesConflicts) && self.world.is_in_conflict(row, self.eyes, &what) {
+        let is_refused = match self.fault {
+            Some(Fault::MissesConflicts) => false,
+            Some(Fault::MakesUpConflicts) => self.world.rows.get(row).is_some_and(|row| !row.0.is_empty()),
+            _ => self.world.is_in_conflict(row, self.eyes, &what),
+        };
+        if is_refused {
             return Err(Error::new(refusal, "another transaction works on it").at_key(&row.2).concurrent());
         }
         let number = self.world.write(row, self.txn, what);
@@ -86,7 +91,8 @@ impl Statement<'_> {
         let row = self.row(tree, key)?;
         let exists = self.value(&row).is_some();
         if exists || how == Delete::Blind {
-            self.write(&row, What::Delete, ErrorKind::WriteConflict)?;
+            let loses = self.fault == Some(Fault::LosesDeletes);
+            self.write(&row, if loses { What::WriteLock } else { What::Delete }, ErrorKind::WriteConflict)?;
         }
         Ok(exists)
     }
