@@ -171,10 +171,12 @@ impl Instance {
                     Err(error) => error,
                 };
                 let conflict = tx.has_conflict();
-                tx.rollback()?;
+                let rolled_back = tx.rollback();
                 if !conflict {
+                    // It tells more than a rollback that finds nothing to roll back.
                     return Err(error);
                 }
+                rolled_back?;
                 if !retry.again(session) {
                     return Err(give_up(error, retry.attempts()));
                 }

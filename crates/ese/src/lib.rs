@@ -76,6 +76,7 @@ mod row;
 mod schema;
 mod session;
 mod snapshot;
+mod statement;
 mod transaction;
 mod tree;
 pub mod typed;

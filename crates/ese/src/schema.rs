@@ -1,6 +1,6 @@
 //! Trees created, dropped and renamed inside a transaction, with the data that needs it.
 
-use crate::{Snapshot, Tree, retry::Attempt};
+use crate::{Snapshot, Tree, retry::Attempt, statement};
 use ese_base::{AttachmentNo, Error, ErrorKind, Result};
 use ese_core::Session as CoreSession;
 use std::fmt;
@@ -100,8 +100,8 @@ impl<'t> Schema<'t> {
     }
 
     fn statement<R>(&mut self, run: impl FnOnce(&mut dyn CoreSession) -> Result<R>) -> Result<R> {
-        self.on.back_to(self.level)?;
-        run(self.on.core_mut()).map_err(|error| self.attempt.note(error))
+        let instance = self.on.instance_number();
+        statement::run(statement::at_level(self.on, self.level)?, instance, self.attempt, run)
     }
 }
 

@@ -3,8 +3,9 @@
 //! Invariants:
 //! - A guard knows its level; when it is dropped, its level and all above it are rolled back if they are still open.
 //! - A savepoint borrows its parent mutably: the parent is unusable until the savepoint ends.
+//! - What is written through a guard is written at its level. If the engine has ended that level, nothing is.
 
-use crate::{Database, Schema, Snapshot, retry::Attempt};
+use crate::{Database, Schema, Snapshot, retry::Attempt, statement};
 use ese_base::{CommitId, Result};
 use ese_core::{Durability, Mode};
 use std::{fmt, ops::Deref};
@@ -12,6 +13,10 @@ use std::{fmt, ops::Deref};
 /// An open transaction, or a savepoint inside one; dropping it rolls it back.
 ///
 /// It derefs to [`Snapshot`]: whatever reads a snapshot reads a transaction, and sees its own writes.
+///
+/// A statement that fails leaves its transaction open. Should an engine end the transaction on its own (the commit of a
+/// savepoint fails and takes everything with it), all that is written through the guards that are left fails with
+/// `NotInTransaction`, and so does their commit.
 ///
 /// ```
 /// # fn main() -> ese::Result<()> {
@@ -120,7 +125,8 @@ impl<'s> Transaction<'s> {
     /// this transaction has done before.
     ///
     /// # Errors
-    /// `TransTooDeep` beyond [`Builder::levels_max`](crate::Builder::levels_max).
+    /// `TransTooDeep` beyond [`Builder::levels_max`](crate::Builder::levels_max); `NotInTransaction` when the engine has
+    /// ended the transaction.
     pub fn savepoint(&mut self) -> Result<Savepoint<'_>> {
         let attempt = self.attempt;
         Ok(Transaction::begin(self.at_own_level()?, Mode::ReadWrite)?.in_attempt(attempt))
@@ -133,8 +139,8 @@ impl<'s> Transaction<'s> {
     /// When it returns, the commit is visible to every transaction that begins from then on.
     ///
     /// # Errors
-    /// `DiskFull`, `TransactionTooLong`: the transaction was rolled back. `InstanceUnavailable`: whether the commit
-    /// survives is known after the next open.
+    /// `DiskFull`, `LogFull`, `TransactionTooLong`: the transaction was rolled back. `InstanceUnavailable`: whether the
+    /// commit survives is known after the next open. `NotInTransaction`: the engine had ended the transaction before.
     pub fn commit(self) -> Result<Option<CommitId>> {
         let durability = self.on.durability();
         self.commit_with(durability)
@@ -144,12 +150,12 @@ impl<'s> Transaction<'s> {
     ///
     /// # Errors
     /// As [`Transaction::commit`].
-    pub fn commit_with(self, durability: Durability) -> Result<Option<CommitId>> {
-        self.on.back_to(self.level)?;
-        self.on.commit(durability)
+    pub fn commit_with(mut self, durability: Durability) -> Result<Option<CommitId>> {
+        self.at_own_level()?.commit(durability)
     }
 
-    /// Rolls back; dropping does the same and keeps an error to itself.
+    /// Rolls back; dropping does the same and keeps an error to itself. A transaction that the engine has ended is rolled
+    /// back already.
     ///
     /// # Errors
     /// What the engine reports; it never fails for want of memory or space.
@@ -187,8 +193,7 @@ impl<'s> Transaction<'s> {
 
     #[inline]
     pub(crate) fn at_own_level(&mut self) -> Result<&mut Snapshot> {
-        self.on.back_to(self.level)?;
-        Ok(self.on)
+        statement::at_level(self.on, self.level)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes: each one a statement that succeeds as a whole or changes nothing.
 
-use crate::{Counter, IntoRange, Snapshot, Transaction, Tree, Write};
+use crate::{Counter, IntoRange, Snapshot, Transaction, Tree, Write, statement};
 use ese_base::{Result, TreeId};
 use ese_core::{Delete, KeyRange, LockMode, Mode, Put, Session as CoreSession};
 use std::ops::Bound;
@@ -145,7 +145,7 @@ impl Tree {
         run: impl FnOnce(&mut dyn CoreSession) -> Result<R>,
     ) -> Result<R> {
         let attempt = tx.attempt();
-        run(tx.sink()?.writer(self.instance)?).map_err(|error| attempt.note(error))
+        statement::run(tx.sink()?, self.instance, attempt, run)
     }
 }
 

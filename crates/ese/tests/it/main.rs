@@ -4,6 +4,7 @@
 mod closures;
 mod cursors;
 mod databases;
+mod ended;
 mod handles;
 mod keys;
 mod odd_engine;

@@ -1,7 +1,9 @@
 //! An engine that is the local one but for a single oddity: what the façade must cope with, and no test can bring about
 //! in the local engine at will.
 
-use ese::{Durability, Engine, Instance, LockMode, Result, SessionOptions, Stats, Step, Value};
+use ese::{
+    Durability, Engine, Error, ErrorKind, Instance, LockMode, Result, SessionOptions, Stats, Step, Value,
+};
 use ese_base::{AttachmentNo, CommitId, CommitTs, SessionId, TreeId, clock::SystemClock};
 use ese_core::{
     Background, CursorPos, Delete, Delta, KeyRange, LocalEngine, Mode, Move, Options, Put, Reader, Scan,
@@ -15,6 +17,10 @@ use std::{sync::Arc, time::Duration};
 pub(crate) enum Oddity {
     /// Whoever a transaction conflicted with was just committing and has ended.
     AlwaysCommitting,
+    /// The commit of a savepoint fails and ends the whole transaction.
+    SavepointsEndAll,
+    /// A put of the key "full" fails and ends the whole transaction.
+    FullEndsAll,
 }
 
 /// An instance on such an engine.
@@ -93,6 +99,12 @@ impl Engine for OddEngine {
     }
 }
 
+impl OddSession {
+    fn end(&mut self, kind: ErrorKind) -> Error {
+        self.inner.rollback_to(0).map_or_else(|error| error, |()| kind.into())
+    }
+}
+
 impl Session for OddSession {
     fn id(&self) -> SessionId {
         self.inner.id()
@@ -103,6 +115,9 @@ impl Session for OddSession {
     }
 
     fn commit(&mut self, durability: Durability) -> Result<Option<CommitId>> {
+        if self.oddity == Oddity::SavepointsEndAll && self.inner.level() > 1 {
+            return Err(self.end(ErrorKind::DiskFull));
+        }
         self.inner.commit(durability)
     }
 
@@ -172,6 +187,9 @@ impl Reader for OddSession {
 
 impl Transaction for OddSession {
     fn put(&mut self, tree: TreeId, key: &[u8], value: &[u8], how: Put) -> Result<bool> {
+        if self.oddity == Oddity::FullEndsAll && key == b"full" {
+            return Err(self.end(ErrorKind::VersionStoreFull));
+        }
         self.inner.put(tree, key, value, how)
     }
 
