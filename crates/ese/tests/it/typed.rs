@@ -124,8 +124,10 @@ fn prefixes_of_byte_strings() {
         assert_eq!(tree.prefix(s, b"a")?.count(), 3);
         assert_eq!(tree.prefix(s, *b"a\0")?.count(), 2);
         assert_eq!(tree.prefix(s, &b"a\0b"[..])?.count(), 1);
-        assert_eq!(tree.prefix(s, vec![b'b'])?.count(), 1);
-        assert_eq!(tree.prefix(s, &vec![b'c'])?.count(), 0);
+        let (there, absent) = (vec![b'b'], vec![b'c']);
+        assert_eq!(tree.prefix(s, &there)?.count(), 1);
+        assert_eq!(tree.prefix(s, there)?.count(), 1);
+        assert_eq!(tree.prefix(s, absent)?.count(), 0);
         assert_eq!(tree.prefix(s, [])?.count(), 4);
         Ok(())
     })
@@ -150,8 +152,9 @@ fn prefixes_of_typed_keys() {
         assert_eq!(tree.prefix(s, (255,))?.count(), 1);
         assert_eq!(names.prefix(s, "ab")?.count(), 2);
         assert_eq!(names.prefix(s, "")?.count(), 4);
-        assert_eq!(names.prefix(s, String::from("ab"))?.count(), 2);
-        assert_eq!(names.prefix(s, &String::from("ab"))?.count(), 2);
+        let owned = String::from("ab");
+        assert_eq!(names.prefix(s, &owned)?.count(), 2);
+        assert_eq!(names.prefix(s, owned)?.count(), 2);
         Ok(())
     })
     .unwrap();
