@@ -50,6 +50,39 @@ fn inverted_ranges_are_empty() {
 }
 
 #[test]
+fn what_is_checked_does_not_depend_on_the_bounds() {
+    let (db, tree) = with_keys(&["a", "b"]);
+    let archive = db.create_database("archive").unwrap().tree(&db, "log").unwrap();
+    db.write(|tx| tx.schema().drop_tree(tree)).unwrap();
+    db.detach_database("archive").unwrap();
+    let (_other, foreign) = with_keys(&[]);
+    let bounds = [
+        (Unbounded, Unbounded),
+        (Included("a"), Included("b")),
+        (Included("b"), Included("a")),
+        (Included("a"), Excluded("a")),
+        (Excluded("a"), Excluded("a")),
+        (Unbounded, Excluded("")),
+    ];
+    for range in bounds {
+        db.read(|s| {
+            assert_eq!(kind(tree.range(s, range)), ErrorKind::ObjectNotFound, "{range:?}");
+            assert_eq!(kind(archive.range(s, range)), ErrorKind::DatabaseNotFound, "{range:?}");
+            assert_eq!(kind(foreign.range(s, range)), ErrorKind::InvalidHandle, "{range:?}");
+            Ok(())
+        })
+        .unwrap();
+        let removed = |tree: ese::Tree| db.write(|tx| tree.remove_range(tx, range));
+        assert_eq!(kind(removed(tree)), ErrorKind::ObjectNotFound, "{range:?}");
+        assert_eq!(kind(removed(archive)), ErrorKind::DatabaseNotFound, "{range:?}");
+        assert_eq!(kind(removed(foreign)), ErrorKind::InvalidHandle, "{range:?}");
+        let outside = db.session().unwrap();
+        assert_eq!(kind(tree.range(&outside, range)), ErrorKind::NotInTransaction, "{range:?}");
+        assert_eq!(kind(foreign.range(&outside, range)), ErrorKind::InvalidHandle, "{range:?}");
+    }
+}
+
+#[test]
 fn both_ends_meet() {
     let (db, tree) = with_keys(&["a", "b", "c", "d", "e"]);
     db.read(|s| {
