@@ -169,7 +169,7 @@ impl From<ErrorKind> for Error {
 }
 
 // One word, so that `Result<()>` travels in a register.
-const _: () = assert!(size_of::<Error>() == 8);
+const _: () = assert!(size_of::<Error>() == size_of::<usize>());
 
 #[cfg(test)]
 mod tests {
