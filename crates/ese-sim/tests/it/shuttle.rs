@@ -14,8 +14,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-/// How many schedules each test runs.
-const SCHEDULES: usize = 1500;
+/// How many schedules each test runs, unless `ESE_SHUTTLE_BUDGET` says so.
+const SCHEDULES: usize = 3000;
+/// At how many places a thread is left behind in half of them.
+const PREEMPTIONS: usize = 3;
 
 fn engine() -> Arc<dyn Engine> {
     let options = Options {
@@ -58,16 +60,29 @@ fn sessions_beside_merges(size: Size, seed: u64) -> u64 {
     merges
 }
 
+/// How many schedules each test runs, half of them of each kind.
+fn schedules() -> usize {
+    let budget = std::env::var("ESE_SHUTTLE_BUDGET").ok().map(|budget| budget.parse());
+    budget.map_or(SCHEDULES, |budget| budget.expect("ESE_SHUTTLE_BUDGET is a number"))
+}
+
 /// Each schedule has a workload of its own; shuttle prints the schedule of a failure.
+///
+/// Half of the schedules let a random thread go on at each step. In the other half one thread runs for as long as it can
+/// and is left behind at a few places only (PCT): what another does in full between two steps of it.
 fn under_shuttle(size: Size) {
-    let (seeds, merges) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
-    let sum = Arc::clone(&merges);
-    let run = move || {
-        let merges = sessions_beside_merges(size, seeds.fetch_add(1, Ordering::SeqCst));
-        sum.fetch_add(merges, Ordering::SeqCst);
+    let (seeds, merges) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let run = || {
+        let (seeds, sum) = (Arc::clone(&seeds), Arc::clone(&merges));
+        move || {
+            let merges = sessions_beside_merges(size, seeds.fetch_add(1, Ordering::SeqCst));
+            sum.fetch_add(merges, Ordering::SeqCst);
+        }
     };
-    shuttle::check_random(run, SCHEDULES);
-    assert!(merges.load(Ordering::SeqCst) > SCHEDULES as u64, "merges did not run beside sessions");
+    let schedules = schedules();
+    shuttle::check_random(run(), schedules.div_ceil(2));
+    shuttle::check_pct(run(), schedules / 2, PREEMPTIONS);
+    assert!(merges.load(Ordering::SeqCst) > schedules as u64 / 2, "merges did not run beside sessions");
 }
 
 #[test]
