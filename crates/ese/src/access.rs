@@ -7,10 +7,33 @@ use ese_base::Result;
 
 /// What reads go through: a [`Snapshot`], a [`Transaction`], or a [`Session`] outside a transaction, where each call sees
 /// the newest committed state of its own moment.
+///
+/// # Errors of reads
+/// - `ObjectNotFound`: the tree does not exist in the snapshot; it was dropped before, or created later.
+/// - `DatabaseNotFound`: the tree's database was detached.
+/// - `InvalidHandle`: the handle was made by another instance.
+/// - Outside a transaction: `NotInitialized`, `TermInProgress`, when the instance is closed or being closed.
+/// - What the store reports: `PageChecksum`, `DatabaseCorrupted`, `DiskIo`.
 pub trait Read: sealed::Source {}
 
 /// What writes go through: a [`Transaction`], or a [`Session`] outside a transaction, where each statement is a
 /// transaction of its own with the session's durability.
+///
+/// # Errors of writes
+/// A write that fails has changed nothing, and its transaction goes on.
+/// - `WriteConflict`: another transaction has the row, or committed it after this one's snapshot; see the chapter on
+///   [conflicts](crate::manual::conflicts).
+/// - `VersionStoreFull`: there is no room for another version, or this transaction is so old that what it conflicts with
+///   is no longer known. The error names the transaction to end.
+/// - `TransReadOnly`: the transaction was begun to read.
+/// - `KeyTooLarge`, `ValueTooLarge`: see the chapter on [limits](crate::manual::limits).
+/// - `DiskFull`: the last merge of the tree's database found no space. It is tried again; until one succeeds the database
+///   takes no writes.
+/// - `DatabaseNotFound`: the tree's database was, or is being, detached.
+/// - `InstanceUnavailable`: the instance accepts no writes after a fatal error.
+/// - `NotInTransaction`: the engine has ended the guard's transaction; see [`Transaction`].
+/// - Outside a transaction: what [`Session::begin`] and [`Transaction::commit`] report.
+/// - Those of [reads](Read#errors-of-reads).
 pub trait Write: Read + sealed::Sink {}
 
 pub(crate) mod sealed {

@@ -123,7 +123,8 @@ impl Builder {
         self
     }
 
-    /// How long [`Instance::detach_database`] waits for transactions that still read the database; default 5 s.
+    /// How long [`Instance::detach_database`] waits for transactions that still read the database; default 5 s. With
+    /// [`Background::Manual`] it does not wait.
     pub fn detach_wait(mut self, wait: Duration) -> Builder {
         self.options.detach_wait = wait;
         self
@@ -139,7 +140,7 @@ impl Builder {
     /// Makes an instance in memory: the same engine as on disk, nothing outlives it.
     ///
     /// # Errors
-    /// `InvalidSettings`; `OutOfMemory`.
+    /// `InvalidSettings`; `OutOfMemory` when the thread that merges cannot be started.
     pub fn in_memory(self) -> Result<Instance> {
         let page = self.page_size_bytes;
         let (least, most) = (limits::PAGE_SIZE_MIN_BYTES, limits::PAGE_SIZE_MAX_BYTES);
@@ -152,10 +153,11 @@ impl Builder {
         self.backend(Arc::new(MemoryBackend::new(page)?))
     }
 
-    /// Makes an instance on `backend`, which is told nothing of the page size set here.
+    /// Makes an instance on `backend`, which is told nothing of the page size set here. What a backend must do is said in
+    /// the crate `ese-core`, at its traits.
     ///
     /// # Errors
-    /// `InvalidSettings`; what the backend reports.
+    /// `InvalidSettings`; `OutOfMemory` when the thread that merges cannot be started; what the backend reports.
     pub fn backend(self, backend: Arc<dyn Backend>) -> Result<Instance> {
         let durability = self.durability;
         let clock = match &self.clock {

@@ -35,8 +35,10 @@ impl Instance {
     /// ```
     ///
     /// # Errors
-    /// What `read` returns; `NotInitialized`, `TermInProgress`; `OutOfSessions` when as many closures and sessions are
-    /// running as the instance may have.
+    /// What `read` returns; `NotInitialized`, `TermInProgress`: the instance is closed or being closed; `OutOfSessions`
+    /// when as many closures and sessions are running as the instance may have ([`Builder::sessions_max`]).
+    ///
+    /// [`Builder::sessions_max`]: crate::Builder::sessions_max
     #[inline]
     pub fn read<R>(&self, read: impl FnOnce(&Snapshot) -> Result<R>) -> Result<R> {
         self.try_read(read)
@@ -72,6 +74,9 @@ impl Instance {
     /// A closure that deals with a conflict itself and returns `Ok` is committed and does not run again; nor does one
     /// whose commit fails.
     ///
+    /// What the closure calls on the instance (another `write`, [`Instance::tree`]) is a transaction of its own: it does
+    /// not see what this one has written, and meets a conflict where both write.
+    ///
     /// ```
     /// # fn main() -> ese::Result<()> {
     /// let db = ese::Instance::in_memory()?;
@@ -86,8 +91,8 @@ impl Instance {
     ///
     /// # Errors
     /// What `write` returns, when there was no conflict; `WriteConflict` after the last try, with the number of tries as
-    /// [`Error::attempts`]; what [`Transaction::commit`] reports; `OutOfSessions` when as many closures and sessions are
-    /// running as the instance may have; `NotInitialized`, `TermInProgress`, `InstanceUnavailable`.
+    /// [`Error::attempts`]; what [`Transaction::commit`] reports; as [`Instance::read`]; `InstanceUnavailable` after a
+    /// fatal error.
     pub fn write<R>(&self, write: impl FnMut(&mut Transaction<'_>) -> Result<R>) -> Result<R> {
         self.write_with(self.durability(), write)
     }

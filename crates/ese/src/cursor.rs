@@ -54,7 +54,7 @@ impl Cursor {
     /// The value of the row it stands on, as `s` has it; `None` when there is no such row.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn value<'s, S: Read + ?Sized>(&self, s: &'s S) -> Result<Option<Value<'s>>> {
         match self.key() {
             Some(key) => self.tree.get(s, key),
@@ -65,7 +65,7 @@ impl Cursor {
     /// Moves to the first row at or after `key` and reads it; without one it stands after the last row.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn seek_ge<'s, S: Read + ?Sized>(
         &mut self,
         s: &'s S,
@@ -77,7 +77,7 @@ impl Cursor {
     /// Moves to the last row at or before `key` and reads it; without one it stands before the first row.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn seek_le<'s, S: Read + ?Sized>(
         &mut self,
         s: &'s S,
@@ -90,7 +90,7 @@ impl Cursor {
     /// row are those around that place.
     ///
     /// # Errors
-    /// As [`Tree::get`]; the cursor stays where it was then.
+    /// Those of [reads](Read#errors-of-reads); the cursor stays where it was then.
     pub fn seek_exact<'s, S: Read + ?Sized>(
         &mut self,
         s: &'s S,
@@ -105,7 +105,7 @@ impl Cursor {
     /// Moves to the first row and reads it.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn first<'s, S: Read + ?Sized>(&mut self, s: &'s S) -> Result<Option<Value<'s>>> {
         self.step(s, Move::First)
     }
@@ -113,7 +113,7 @@ impl Cursor {
     /// Moves to the last row and reads it.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn last<'s, S: Read + ?Sized>(&mut self, s: &'s S) -> Result<Option<Value<'s>>> {
         self.step(s, Move::Last)
     }
@@ -121,7 +121,7 @@ impl Cursor {
     /// Moves to the next row and reads it; from the last one it moves after it.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn next<'s, S: Read + ?Sized>(&mut self, s: &'s S) -> Result<Option<Value<'s>>> {
         self.step(s, Move::Next)
     }
@@ -129,7 +129,7 @@ impl Cursor {
     /// Moves to the previous row and reads it; from the first one it moves before it.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn prev<'s, S: Read + ?Sized>(&mut self, s: &'s S) -> Result<Option<Value<'s>>> {
         self.step(s, Move::Prev)
     }
@@ -137,7 +137,7 @@ impl Cursor {
     /// Writes the row it stands on, which must exist.
     ///
     /// # Errors
-    /// `NoCurrentRecord` when it stands on no row; else as [`Tree::put`].
+    /// `NoCurrentRecord` when it stands on no row of this transaction; else as [`Tree::update`].
     pub fn put(&self, tx: &mut impl Write, value: impl AsRef<[u8]>) -> Result<()> {
         let key = self.current()?;
         if self.tree.write_row(tx, key, value.as_ref(), Put::Replace)? { Ok(()) } else { Err(gone(key)) }
@@ -162,7 +162,7 @@ impl Cursor {
     /// Deletes the row it stands on, which must exist. The cursor keeps its place.
     ///
     /// # Errors
-    /// `NoCurrentRecord` when it stands on no row; else as [`Tree::delete`].
+    /// `NoCurrentRecord` when it stands on no row of this transaction; else as [`Tree::delete`].
     pub fn delete(&self, tx: &mut impl Write) -> Result<()> {
         let key = self.current()?;
         if self.tree.delete(tx, key)? { Ok(()) } else { Err(gone(key)) }

@@ -34,7 +34,7 @@ impl Instance {
     /// An instance in memory with the default settings; nothing outlives it.
     ///
     /// # Errors
-    /// `OutOfMemory`.
+    /// `OutOfMemory` when the thread that merges cannot be started.
     pub fn in_memory() -> Result<Instance> {
         Instance::builder().in_memory()
     }
@@ -44,7 +44,8 @@ impl Instance {
         Builder::new()
     }
 
-    /// An instance on an engine made elsewhere, which it closes when it is closed.
+    /// An instance on an engine made elsewhere, which it closes when it is closed. Commits that do not name a durability
+    /// are [`Durability::Sync`].
     #[must_use]
     pub fn from_engine(engine: Arc<dyn Engine>) -> Instance {
         Instance::new(engine, Durability::default())
@@ -63,7 +64,11 @@ impl Instance {
     /// [`Snapshot::tree`] and [`Transaction::schema`].
     ///
     /// # Errors
-    /// `InvalidName`; `WriteConflict` as told; `NotInitialized`, `TermInProgress`, `InstanceUnavailable`.
+    /// `InvalidName`; `WriteConflict` as told, with the number of tries as [`Error::attempts`]; else as
+    /// [`Instance::read`] where the tree exists, and where it does not, what [`Schema::create_tree`] and
+    /// [`Transaction::commit`] report.
+    ///
+    /// [`Schema::create_tree`]: crate::Schema::create_tree
     pub fn tree(&self, name: &str) -> Result<Tree> {
         self.tree_of(self.main_database(), name)
     }
@@ -79,7 +84,8 @@ impl Instance {
     /// Begins a session with the instance's durability.
     ///
     /// # Errors
-    /// `OutOfSessions` beyond [`Builder::sessions_max`]; `NotInitialized`, `TermInProgress`.
+    /// `OutOfSessions` beyond [`Builder::sessions_max`]; `NotInitialized`, `TermInProgress`: the instance is closed or
+    /// being closed.
     pub fn session(&self) -> Result<Session> {
         self.session_with(SessionOptions { name: String::new(), durability: self.shared.durability })
     }
@@ -98,10 +104,14 @@ impl Instance {
         self.handle(self.shared.engine.main_database())
     }
 
-    /// Makes a database and attaches it.
+    /// Makes a database and attaches it: at once, not in a transaction. It waits for a merge that is under way.
     ///
     /// # Errors
-    /// `DatabaseDuplicate`, `TooManyAttachedDatabases`, `InvalidName`; what the backend reports.
+    /// `DatabaseDuplicate` when one of that name exists, attached or not; `InvalidName`; `TooManyAttachedDatabases`
+    /// beyond [`limits::DATABASES_MAX`]; `VersionStoreFull` when readers hold as many old views as there can be;
+    /// `NotInitialized`, `TermInProgress`, `InstanceUnavailable`; what the backend reports.
+    ///
+    /// [`limits::DATABASES_MAX`]: crate::limits::DATABASES_MAX
     pub fn create_database(&self, name: &str) -> Result<Database> {
         Ok(self.handle(self.shared.engine.create_database(name)?))
     }
@@ -109,17 +119,24 @@ impl Instance {
     /// Attaches a database that exists. Handles of an earlier attachment stay dead.
     ///
     /// # Errors
-    /// `DatabaseNotFound`, `DatabaseAttached`, `TooManyAttachedDatabases`; what the backend reports.
+    /// `DatabaseNotFound` when there is none; `DatabaseAttached` when it is attached already; else as
+    /// [`Instance::create_database`].
     pub fn attach_database(&self, name: &str) -> Result<Database> {
         Ok(self.handle(self.shared.engine.attach_database(name)?))
     }
 
-    /// Detaches a database when everything committed in it is merged. Its handles are dead from then on. A database in
-    /// memory is kept by its name until the instance is closed.
+    /// Merges what is committed in a database and detaches it. Its handles are dead from then on. A database in memory is
+    /// kept by its name until the instance is closed. Transactions that only have read may keep it waiting, for
+    /// [`Builder::detach_wait`].
     ///
     /// # Errors
-    /// `DatabaseNotFound`; `DatabaseInUse`, naming the transaction that uses it: it is attached as before.
-    /// `InvalidParameter` for the main database.
+    /// After the first three it is attached as before.
+    /// - `DatabaseInUse`: an open transaction has written in it, or still reads a view with it; the error names it. Or it
+    ///   is being detached already.
+    /// - `DiskFull`: what is committed in it cannot be merged.
+    /// - `VersionStoreFull`: readers hold as many old views as there can be.
+    /// - `DatabaseNotFound`: none of that name is attached. `InvalidParameter`: it is the main database.
+    /// - `NotInitialized`, `TermInProgress`, `InstanceUnavailable`; what the store and the backend report.
     pub fn detach_database(&self, name: &str) -> Result<()> {
         match self.attachment(name) {
             Some(attachment) => self.shared.engine.detach_database(attachment),
@@ -145,7 +162,8 @@ impl Instance {
     /// commits of an instance in memory are at once.
     ///
     /// # Errors
-    /// `InvalidParameter` for a commit of another log or epoch; `InstanceUnavailable`.
+    /// `InvalidParameter` for a commit of another instance, log or epoch; `NotInitialized`, `TermInProgress`; what the log
+    /// reports when it cannot be written, and `InstanceUnavailable` from then on.
     pub fn wait_durable(&self, commit: impl Into<Option<CommitId>>) -> Result<()> {
         match commit.into() {
             Some(commit) => self.shared.engine.wait_durable(commit),
@@ -153,10 +171,18 @@ impl Instance {
         }
     }
 
-    /// Merges everything committed before the call into the base and returns when that is done.
+    /// Merges everything committed before the call into the base and returns when that is done. Nobody has to call it:
+    /// merges begin by themselves ([`Builder::merge_rows`], [`Builder::merge_age`], [`Builder::merge_idle`]).
     ///
     /// # Errors
-    /// `DiskFull`, `InstanceUnavailable`, `NotInitialized`.
+    /// - `DiskFull`: a database has no space. What is committed in it stays in memory, and the merge is tried again.
+    /// - `VersionStoreFull`: readers hold as many old views as there can be. What was merged takes its place when one of
+    ///   them ends.
+    /// - `NotInitialized`, `TermInProgress`: the instance is closed or being closed.
+    /// - `InstanceUnavailable`: a store or the log failed. With [`Background::Manual`] the call in which that happens
+    ///   reports what they reported.
+    ///
+    /// [`Background::Manual`]: crate::Background::Manual
     pub fn merge(&self) -> Result<()> {
         self.shared.engine.merge()
     }
@@ -166,10 +192,12 @@ impl Instance {
         self.shared.engine.request_merge();
     }
 
-    /// Takes one bounded step of background work, for [`Background::Manual`](crate::Background::Manual).
+    /// Takes one bounded step of background work, for [`Background::Manual`](crate::Background::Manual), and tells what
+    /// it did. A database without space and readers that are in the way are no errors of a step: what can be done is done,
+    /// and [`Instance::merge`] reports them.
     ///
     /// # Errors
-    /// As [`Instance::merge`].
+    /// `NotInitialized`, `TermInProgress`; what a store or the log reports, and `InstanceUnavailable` from then on.
     pub fn step(&self) -> Result<Step> {
         self.shared.engine.step()
     }
@@ -180,7 +208,8 @@ impl Instance {
         self.shared.engine.stats()
     }
 
-    /// Walks everything stored and tells each fault in a sentence; an empty list: all is well.
+    /// Walks everything stored and tells each fault in a sentence; an empty list: all is well. Merges wait for it, reads
+    /// and writes go on.
     ///
     /// # Errors
     /// What keeps the walk itself from going on.
@@ -193,7 +222,9 @@ impl Instance {
     /// Closing twice is fine.
     ///
     /// # Errors
-    /// `TooManyActiveUsers`, naming an open transaction: nothing was closed.
+    /// `TooManyActiveUsers`, naming an open transaction, and `TermInProgress`, when it is being closed by somebody else:
+    /// nothing was closed. After any other error it is closed, but not everything is merged: `DiskFull`,
+    /// `InstanceUnavailable`, what a store reports.
     pub fn close(&self) -> Result<()> {
         self.shared.engine.close()?;
         self.shared.pool.clear();

@@ -46,8 +46,9 @@ impl<'t> Schema<'t> {
     /// Creates a tree.
     ///
     /// # Errors
-    /// `TreeDuplicate` when the name exists, or another transaction is creating it
-    /// ([`Error::is_concurrent`] tells which); `InvalidName`; `TransReadOnly`.
+    /// `TreeDuplicate` when the snapshot has a tree of that name, or another transaction has taken the name since
+    /// ([`Error::is_concurrent`] tells which); `InvalidName`; else those of [writes](crate::Write#errors-of-writes), but
+    /// no `WriteConflict`.
     pub fn create_tree(&mut self, name: &str) -> Result<Tree> {
         let database = self.database;
         let id = self.statement(|core| core.create_tree(database, name))?;
@@ -57,18 +58,20 @@ impl<'t> Schema<'t> {
     /// Drops a tree with all its rows.
     ///
     /// # Errors
-    /// `TreeInUse` when another open transaction wrote in it; `ObjectNotFound`; `WriteConflict`; `InvalidHandle` for a
-    /// tree of another instance or database.
+    /// `TreeInUse` when another open transaction wrote in it; `InvalidHandle` for a tree of another instance or database;
+    /// else those of [writes](crate::Write#errors-of-writes), with `WriteConflict` when another transaction has dropped or
+    /// renamed it.
     pub fn drop_tree(&mut self, tree: Tree) -> Result<()> {
         self.check(tree)?;
         self.statement(|core| core.drop_tree(tree.id()))
     }
 
-    /// Gives a tree another name; handles stay valid.
+    /// Gives a tree another name; handles stay valid. To give it the name it has does nothing.
     ///
     /// # Errors
-    /// `TreeDuplicate`, `ObjectNotFound`, `InvalidName`, `WriteConflict`; `InvalidHandle` for a tree of another instance
-    /// or database.
+    /// `TreeDuplicate` and `InvalidName` as [`Schema::create_tree`]; `InvalidHandle` for a tree of another instance or
+    /// database; else those of [writes](crate::Write#errors-of-writes), with `WriteConflict` when another transaction has
+    /// dropped or renamed it.
     pub fn rename_tree(&mut self, tree: Tree, name: &str) -> Result<()> {
         self.check(tree)?;
         self.statement(|core| core.rename_tree(tree.id(), name))
@@ -77,15 +80,15 @@ impl<'t> Schema<'t> {
     /// The tree of that name, as the transaction has it.
     ///
     /// # Errors
-    /// What the store reports.
+    /// `DatabaseNotFound` when the database was detached; what the store reports.
     pub fn tree(&self, name: &str) -> Result<Option<Tree>> {
         self.on.find_tree(self.database, name)
     }
 
-    /// The names of the trees, in byte order.
+    /// The names of the trees as the transaction has them, in byte order.
     ///
     /// # Errors
-    /// What the store reports.
+    /// As [`Schema::tree`].
     pub fn tree_names(&self) -> Result<Vec<String>> {
         self.on.reader(self.on.instance_number())?.tree_names(self.database)
     }

@@ -60,7 +60,8 @@ impl Session {
     /// Begins a transaction; its snapshot is taken here.
     ///
     /// # Errors
-    /// `NotInitialized`, `TermInProgress`: the instance is closed or closing. `InstanceUnavailable` after a fatal error.
+    /// `NotInitialized`, `TermInProgress`: the instance is closed or being closed. `InstanceUnavailable` after a fatal
+    /// error.
     pub fn begin(&mut self) -> Result<Transaction<'_>> {
         Transaction::begin(self.outside_mut()?, Mode::ReadWrite)
     }
@@ -68,7 +69,7 @@ impl Session {
     /// Begins a transaction that may only read: a write in it fails with `TransReadOnly`, and the transaction goes on.
     ///
     /// # Errors
-    /// `NotInitialized`, `TermInProgress`.
+    /// `NotInitialized`, `TermInProgress`: the instance is closed or being closed.
     pub fn begin_read_only(&mut self) -> Result<Transaction<'_>> {
         Transaction::begin(self.outside_mut()?, Mode::ReadOnly)
     }

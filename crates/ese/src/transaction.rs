@@ -139,8 +139,10 @@ impl<'s> Transaction<'s> {
     /// When it returns, the commit is visible to every transaction that begins from then on.
     ///
     /// # Errors
-    /// `DiskFull`, `LogFull`, `TransactionTooLong`: the transaction was rolled back. `InstanceUnavailable`: whether the
-    /// commit survives is known after the next open. `NotInTransaction`: the engine had ended the transaction before.
+    /// - `DiskFull`, `LogFull`, `TransactionTooLong`: the transaction was rolled back.
+    /// - What the log reports when it fails (`DiskIo`), or `InstanceUnavailable` when it has failed before: whether the
+    ///   commit survives is known after the next open.
+    /// - `NotInTransaction`: the engine had ended the transaction before.
     pub fn commit(self) -> Result<Option<CommitId>> {
         let durability = self.on.durability();
         self.commit_with(durability)
@@ -185,7 +187,7 @@ impl<'s> Transaction<'s> {
     /// The trees of `database`.
     ///
     /// # Errors
-    /// `InvalidHandle` for a database of another instance.
+    /// `InvalidHandle` for a database of another instance. (One that was detached is reported by what is done there.)
     pub fn schema_in(&mut self, database: Database) -> Result<Schema<'_>> {
         self.on.check_instance(database.instance_number())?;
         Ok(Schema::new(self.on, self.level, database.attachment(), self.attempt))

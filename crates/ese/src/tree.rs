@@ -74,7 +74,7 @@ impl Tree {
     /// ```
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn get_many<'s, S: Read + ?Sized>(
         &self,
         s: &'s S,
@@ -91,7 +91,7 @@ impl Tree {
     /// any order.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn get_many_with<'s, S: Read + ?Sized>(
         &self,
         s: &'s S,
@@ -104,7 +104,7 @@ impl Tree {
     /// Whether there is a row at `key`.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     #[inline]
     pub fn contains_key<S: Read + ?Sized>(&self, s: &S, key: impl AsRef<[u8]>) -> Result<bool> {
         Ok(self.get(s, key)?.is_some())
@@ -113,7 +113,7 @@ impl Tree {
     /// The first row, in the order of keys.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn first<'s, S: Read + ?Sized>(&self, s: &'s S) -> Result<Option<(Key, Value<'s>)>> {
         self.end_row(s, Move::First)
     }
@@ -121,7 +121,7 @@ impl Tree {
     /// The last row, in the order of keys.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn last<'s, S: Read + ?Sized>(&self, s: &'s S) -> Result<Option<(Key, Value<'s>)>> {
         self.end_row(s, Move::Last)
     }

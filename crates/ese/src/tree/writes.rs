@@ -14,8 +14,8 @@ impl Tree {
     /// Writes a row, whether it exists or not.
     ///
     /// # Errors
-    /// `WriteConflict` when another transaction wrote or holds the row; `TransReadOnly`; `KeyTooLarge`, `ValueTooLarge`;
-    /// `VersionStoreFull`; `ObjectNotFound` when the tree does not exist; `InvalidHandle`; `InstanceUnavailable`.
+    /// Those of [writes](Write#errors-of-writes): `WriteConflict` when another transaction wrote or holds the row, and so
+    /// on.
     #[inline]
     pub fn put(&self, tx: &mut impl Write, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         self.write_row(tx, key.as_ref(), value.as_ref(), Put::Upsert).map(drop)
@@ -57,10 +57,11 @@ impl Tree {
     }
 
     /// Deletes the rows of a range that the transaction sees, all or none, and tells how many. A row that somebody else
-    /// inserts meanwhile stays.
+    /// inserts meanwhile stays. A range that ends before it begins is empty.
     ///
     /// # Errors
-    /// As [`Tree::put`]; `TransTooDeep`, because it takes a level of its own.
+    /// As [`Tree::put`]; `TransTooDeep`, because it takes a level of its own. A range without rows is not written to, so
+    /// it may go without the errors of writes.
     pub fn remove_range(&self, tx: &mut impl Write, range: impl IntoRange) -> Result<u64> {
         self.remove_between(tx, range.bounds())
     }

@@ -40,7 +40,7 @@ impl<K: KeyType, V: ValueType> TypedTree<K, V> {
     /// The value at `key`, or `None`.
     ///
     /// # Errors
-    /// As [`Tree::get`]; `InvalidValue` when the bytes there are not a `V`.
+    /// Those of [reads](Read#errors-of-reads); `InvalidValue` when the bytes there are not a `V`.
     pub fn get<S: Read + ?Sized>(&self, s: &S, key: impl KeyOf<K>) -> Result<Option<V::Owned>> {
         let key = encoded(key);
         let value = self.tree.get(s, &key)?;
@@ -82,7 +82,7 @@ impl<K: KeyType, V: ValueType> TypedTree<K, V> {
     /// Whether there is a row at `key`, whatever its value.
     ///
     /// # Errors
-    /// As [`Tree::get`].
+    /// Those of [reads](Read#errors-of-reads).
     pub fn contains_key<S: Read + ?Sized>(&self, s: &S, key: impl KeyOf<K>) -> Result<bool> {
         self.tree.contains_key(s, encoded(key))
     }

@@ -5,6 +5,7 @@ mod closures;
 mod cursors;
 mod databases;
 mod ended;
+mod faults;
 mod handles;
 mod keys;
 mod odd_engine;
