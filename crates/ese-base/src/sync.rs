@@ -83,7 +83,7 @@ mod random {
     pub use shuttle::sync::atomic;
     use std::{
         ops::{Deref, DerefMut},
-        sync::PoisonError,
+        sync::{PoisonError, TryLockError},
         time::Duration,
     };
 
@@ -123,7 +123,12 @@ mod random {
 
         /// Takes the lock if it is free.
         pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard), &self.0))
+            let guard = match self.0.try_lock() {
+                Ok(guard) => guard,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return None,
+            };
+            Some(MutexGuard(Some(guard), &self.0))
         }
 
         /// The value, by exclusive access.

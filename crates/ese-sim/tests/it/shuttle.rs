@@ -2,7 +2,11 @@
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p ese-sim --release shuttle`; without the flag there is nothing here.
 
-use ese_base::{clock::ManualClock, limits::PAGE_SIZE_DEFAULT_BYTES, sync::thread};
+use ese_base::{
+    clock::ManualClock,
+    limits::PAGE_SIZE_DEFAULT_BYTES,
+    sync::{Mutex, RwLock, thread},
+};
 use ese_core::{Background, Engine, LocalEngine, Options};
 use ese_mem::MemoryBackend;
 use ese_sim::{
@@ -93,4 +97,24 @@ fn shuttle_two_sessions_and_merges() {
 #[test]
 fn shuttle_three_sessions_and_merges() {
     under_shuttle(Size { threads: 3, txns: 3, keys: 2, padding: 3000 });
+}
+
+/// As everywhere else, a lock is not lost with a thread that panicked while it held it.
+#[test]
+fn shuttle_locks_outlive_panics() {
+    let run = || {
+        let (mutex, lock) = (Mutex::new(1), RwLock::new(1));
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let (_mutex, _lock) = (mutex.lock(), lock.write());
+            std::panic::resume_unwind(Box::new("a panic under two locks"));
+        }));
+        assert!(panic.is_err());
+        assert_eq!(mutex.try_lock().as_deref(), Some(&1));
+        assert_eq!((*mutex.lock(), *lock.read()), (1, 1));
+        assert_eq!(*lock.write(), 1);
+        let held = mutex.lock();
+        assert!(mutex.try_lock().is_none());
+        drop(held);
+    };
+    shuttle::check_random(run, 10);
 }
