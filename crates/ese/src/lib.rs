@@ -1,7 +1,8 @@
 //! An embedded transactional storage engine: sessions, savepoints, snapshot isolation, conflicts reported at once.
 //!
-//! An [`Instance`] holds ordered [trees](Tree) of byte keys and byte values. Transactions read one snapshot, write
-//! without waiting for anybody, and are told at the statement when somebody else was faster.
+//! An [`Instance`] holds ordered [trees](Tree) of byte keys and byte values, in its main database and in others that are
+//! [attached](Database) to it. Transactions read one snapshot, write without waiting for anybody's row, and are told at the
+//! statement when somebody else was faster.
 //!
 //! ```
 //! use ese::{Durability, Instance, LockMode, Result};
@@ -51,7 +52,14 @@
 //!
 //! The [`manual`] tells the rest: [sessions and threads](manual::sessions), [transactions and
 //! savepoints](manual::transactions), [conflicts and retries](manual::conflicts), [durability](manual::durability),
-//! [limits](manual::limits). Keys and values with types are in [`key`] and [`typed`].
+//! [limits](manual::limits). Keys and values with types are in [`key`] and [`typed`]. What calls report is said at each;
+//! what all reads and all writes have in common, at [`Read`] and [`Write`].
+//!
+//! So far there is one backend, in memory: nothing outlives the process. Others can be written ([`Builder::backend`]).
+//!
+//! # Features
+//! `tracing`, off by default: merges, waits for memory and failures are told as events of that crate, with the targets
+//! `ese::txn` and `ese::merge`. It changes nothing else. Keys and values are never told.
 //!
 //! This crate is a façade: what it hands out are guards and handles, and it decides when a closure runs again. Versions,
 //! conflicts and merges are the engine's (`ese-core`), pages are the backend's; nothing here knows either.

@@ -18,11 +18,12 @@ mod writes;
 const NO_KEY: KeyRange<'static> = (Bound::Unbounded, Bound::Excluded(&[]));
 
 /// An ordered tree of byte keys and byte values, from [`Instance::tree`](crate::Instance::tree): plain data to copy,
-/// keep and send anywhere.
+/// keep and send anywhere. Keys are in the order of their bytes; [`key`](crate::key) encodes other types so that this is
+/// their own order.
 ///
 /// Reads take whatever can be read ([`Snapshot`](crate::Snapshot), [`Transaction`](crate::Transaction),
-/// [`Session`](crate::Session)), writes a transaction or a session by `&mut`. A handle used with another instance fails
-/// with `InvalidHandle`.
+/// [`Session`](crate::Session)), writes a transaction or a session by `&mut`. The handle follows its tree when that is
+/// renamed. Used with another instance it fails with `InvalidHandle`, after its tree was dropped with `ObjectNotFound`.
 ///
 /// ```
 /// # fn main() -> ese::Result<()> {

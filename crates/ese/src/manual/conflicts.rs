@@ -54,4 +54,5 @@
 //! # A full version store
 //! Versions that old transactions may still need are kept in memory, within a budget
 //! ([`Builder::version_store_bytes`](crate::Builder::version_store_bytes)). When it is used up, writes fail with
-//! [`VersionStoreFull`](crate::ErrorKind::VersionStoreFull), and the error names the transaction that is in the way.
+//! [`VersionStoreFull`](crate::ErrorKind::VersionStoreFull), and the error names the transaction that is in the way. That
+//! may be the writer itself: a transaction can grow so old that what it conflicts with is no longer known.

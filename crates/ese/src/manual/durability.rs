@@ -10,7 +10,7 @@
 //! ([`Instance::write_with`](crate::Instance::write_with)) or a commit
 //! ([`Transaction::commit_with`](crate::Transaction::commit_with)); the narrower choice holds.
 //!
-//! A commit that left something in the log has a name, a [`CommitId`](crate::CommitId);
+//! A commit that changed a row has a name, a [`CommitId`](crate::CommitId);
 //! [`Instance::wait_durable`](crate::Instance::wait_durable) returns when it is durable.
 //!
 //! ```
@@ -37,5 +37,7 @@
 //!
 //! # After a failed disk
 //! When the log or a database cannot be written, the instance accepts no commit any more: writes fail with
-//! `InstanceUnavailable` until it is closed and opened again, reads of what is intact go on. `DiskFull` is milder: the
-//! transaction is rolled back and nothing is lost.
+//! `InstanceUnavailable` until it is closed and opened again, reads of what is intact go on.
+//!
+//! `DiskFull` is milder, and nothing is lost. A commit that gets it was rolled back. A database without space for its
+//! merges keeps what is committed in memory and takes no writes until a later merge succeeds; other databases go on.

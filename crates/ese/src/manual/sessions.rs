@@ -1,14 +1,14 @@
 //! Sessions and threads.
 //!
 //! An [`Instance`](crate::Instance) is `Send`, `Sync` and cheap to clone: give every thread one. The handles it gives
-//! ([`Tree`](crate::Tree), [`TypedTree`](crate::TypedTree)) are plain data, `Copy` and `'static`; a handle works with the
-//! instance that made it and fails with `InvalidHandle` on any other.
+//! ([`Tree`](crate::Tree), [`TypedTree`](crate::TypedTree), [`Database`](crate::Database)) are plain data, `Copy` and
+//! `'static`; a handle works with the instance that made it and fails with `InvalidHandle` on any other.
 //!
 //! Work is done in *sessions*. Closures ([`Instance::read`](crate::Instance::read),
 //! [`Instance::write`](crate::Instance::write)) take one from a pool and give it back; that costs no more than an
 //! uncontended lock. A [`Session`](crate::Session) of one's own lives as long as one wants, has a name that errors
-//! mention, and runs one transaction at a time. It is `Send` and not `Sync`: it may move to another thread, even between
-//! two transactions of the same work, but two threads cannot use it at once, and the compiler sees to that.
+//! mention, and runs one transaction at a time. It is `Send` and not `Sync`: it may move to another thread, and so may
+//! an open transaction of it, but two threads cannot use it at once, and the compiler sees to that.
 //!
 //! ```
 //! # fn main() -> ese::Result<()> {
@@ -32,7 +32,7 @@
 //! # Statements outside a transaction
 //! Given to a tree directly, a session makes each write a transaction of its own and each read one of the newest
 //! committed state. What makes sense only over several statements fails with `NotInTransaction`: ranges,
-//! [`add`](crate::Tree::add), [`lock`](crate::Tree::lock).
+//! prefixes, [`add`](crate::Tree::add), [`fetch_add`](crate::Tree::fetch_add), [`lock`](crate::Tree::lock).
 //!
 //! ```
 //! # fn main() -> ese::Result<()> {

@@ -12,7 +12,8 @@
 //! reader, and the compiler says where a copy is needed: `to_vec()` for bytes,
 //! [`into_owned`](crate::Value::into_owned) for a [`Value`](crate::Value).
 //!
-//! A statement that fails changes nothing, and its transaction goes on.
+//! A statement that fails changes nothing, and its transaction goes on. A commit that fails has rolled the transaction
+//! back, unless the log failed: then whether the commit survives is known after the next open.
 //!
 //! # Savepoints
 //! [`Transaction::savepoint`](crate::Transaction::savepoint) begins a transaction inside the transaction. Its rollback

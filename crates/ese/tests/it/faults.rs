@@ -38,6 +38,7 @@ fn a_database_without_space_takes_no_writes_until_there_is_some() {
     let builder = Instance::builder().background(Background::Manual);
     let db = builder.backend(Arc::clone(&backend) as _).unwrap();
     let tree = db.tree("t").unwrap();
+    let log = db.create_database("archive").unwrap().tree(&db, "log").unwrap();
     db.write(|tx| tree.put(tx, "a", vec![7; 200 << 10])).unwrap();
     db.request_merge();
     while db.step().unwrap() != Step::Idle {}
@@ -46,6 +47,11 @@ fn a_database_without_space_takes_no_writes_until_there_is_some() {
     assert_eq!(kind(db.write(|tx| tx.schema().create_tree("u"))), ErrorKind::DiskFull);
     assert_eq!(kind(db.tree("u")), ErrorKind::DiskFull);
     assert_eq!(keys(&db, tree), "a", "what is committed can be read");
+    backend.set_database_limit("archive", None).unwrap();
+    db.write(|tx| log.put(tx, "b", vec![7; 200 << 10])).unwrap();
+    assert_eq!(kind(db.merge()), ErrorKind::DiskFull);
+    db.write(|tx| log.put(tx, "c", "other databases go on")).unwrap();
+    assert_eq!(keys(&db, log), "b,c");
     backend.set_limit(None);
     db.merge().unwrap();
     db.write(|tx| tree.put(tx, "b", "1")).unwrap();

@@ -49,6 +49,7 @@ fn types_promise_what_the_manual_says() {
     is_copy::<TypedTree<Rc<()>, Rkyv<Rc<()>>>>();
     is_send::<TypedTree<Rc<()>, Rkyv<Rc<()>>>>();
     is_sync::<TypedTree<Rc<()>, Rkyv<Rc<()>>>>();
+    is_static::<TypedTree<Rc<()>, Rkyv<Rc<()>>>>();
     is_copy::<Database>();
     is_send::<Database>();
     is_sync::<Database>();
