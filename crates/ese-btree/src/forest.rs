@@ -139,7 +139,7 @@ impl Forest {
     /// tree that reads as empty.
     ///
     /// # Errors
-    /// What pages and sink report.
+    /// What pages and sink report. Forest and sink are to be dropped then.
     pub fn drop_step<P: Pages, S: Sink>(
         &mut self,
         source: &P,

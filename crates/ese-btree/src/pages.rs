@@ -5,6 +5,11 @@
 //! - [`Pages::page`] hands out only bytes that [`NodeView::parse`] accepted at their first touch, or that
 //!   this crate wrote into memory that nobody else can write.
 //! - A page given by [`Sink::allocate`] belongs to that sink alone until the root that reaches it is published.
+//!
+//! And what the tree promises in return:
+//! - It reads by references from the root it was given, or from pages so reached, and none that it wrote itself.
+//! - Each page it allocates it writes once, before it allocates another: children before what refers to them.
+//! - It frees each page that the new root does not need, and that the old one did, once; and never one it wrote itself.
 
 use crate::node::NodeView;
 use ese_base::{Result, Value};
@@ -148,19 +153,21 @@ pub trait Sink {
         [0; 16]
     }
 
-    /// Takes `pages` pages that lie one behind the other.
+    /// Takes `pages` pages that lie one behind the other; no number is above [`PageNo::MAX`].
     ///
     /// # Errors
     /// `DiskFull`.
     fn allocate(&mut self, pages: u64) -> Result<PageNo>;
 
-    /// Writes one page: `fill` gets a page of arbitrary bytes and overwrites all of them.
+    /// Writes the page that [`Sink::allocate`] gave last: `fill` gets a page of arbitrary bytes and overwrites all of
+    /// them.
     ///
     /// # Errors
     /// What the medium reports.
     fn write(&mut self, page: PageNo, fill: impl FnOnce(&mut [u8])) -> Result<()>;
 
-    /// Writes a run: `header`, and `value` right behind it. What is left of the last page does not matter.
+    /// Writes the run whose pages [`Sink::allocate`] gave last: `header`, and `value` right behind it. What is left of
+    /// the last page does not matter.
     ///
     /// # Errors
     /// What the medium reports.

@@ -61,8 +61,8 @@ impl MemoryBackend {
     /// use when a limit is lowered stays, and nothing is handed out until enough of it is given back: by dropping
     /// trees, or by readers of old bases that end. (A merge that deletes rows needs pages first.)
     ///
-    /// Not limited: the versions that are not merged yet, which the version store's budget bounds, and address space:
-    /// pages are taken from the system in large pieces, of which only those in use were ever touched.
+    /// Not limited: the versions that are not merged yet, which the version store's budget bounds, and what is taken
+    /// from the system ahead, in large pieces.
     pub fn set_limit(&self, bytes: Option<u64>) {
         let mut databases = self.databases.lock();
         databases.limit_bytes = bytes;

@@ -4,6 +4,9 @@
 //! so a long ascending run gives full pages, and when the run ends the two that are left can still be split evenly.
 //! Each page gets the longest prefix its keys share; what an item takes therefore depends on its neighbours, and a
 //! [`Fill`] keeps count.
+//!
+//! Items come from pages each of which was found sound, but nobody looked whether these fit together. So their order is
+//! compared on the way, where it costs next to nothing, and a merge whose items did not ascend is not to be published.
 
 use super::layout::{
     CHILD_BYTES, HEADER_BYTES, Header, KEY_BYTES, KIND_INNER, KIND_LEAF, MAGIC, OVERFLOW, TRAILER_BYTES,
@@ -65,12 +68,19 @@ pub(crate) struct Pending {
     first: Fill,
     /// … and of the second.
     second: Fill,
+    is_ascending: bool,
 }
 
 impl Pending {
     pub(crate) fn new(level: u8, page_size: usize) -> Self {
         let (first, second) = (Fill::from(0), Fill::from(0));
-        Pending { level, page_size, low: Vec::new(), bytes: Vec::new(), items: Vec::new(), first, second }
+        let (low, bytes, items) = (Vec::new(), Vec::new(), Vec::new());
+        Pending { level, page_size, low, bytes, items, first, second, is_ascending: true }
+    }
+
+    /// Whether all items that went into pages were above the one before.
+    pub(crate) fn is_ascending(&self) -> bool {
+        self.is_ascending
     }
 
     pub(crate) fn level(&self) -> u8 {
@@ -143,6 +153,7 @@ impl Pending {
         other: &Pending,
         mut full: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.is_ascending &= other.is_ascending;
         for item in &other.items {
             let (key, payload) = other.bytes[item.at..].split_at(item.key_len);
             self.push(item.payload, |out| out.extend_from_slice(key), &payload[..item.payload_len]);
@@ -173,7 +184,7 @@ impl Pending {
     }
 
     /// Writes the first `cut` items as a page into `page`, all of it but the checksum.
-    pub(crate) fn encode(&self, cut: usize, stamp: Stamp, page: &mut [u8]) {
+    pub(crate) fn encode(&mut self, cut: usize, stamp: Stamp, page: &mut [u8]) {
         let fill = if cut == self.first.items { self.first } else { self.filled(0..cut) };
         let keys = fill.keys(self.level);
         let prefix_len = if keys.is_empty() { 0 } else { fill.prefix };
@@ -197,11 +208,18 @@ impl Pending {
         let (slots, cells) = slots.split_at_mut(end - slots_at);
         let (slots, _) = slots.as_chunks_mut::<4>();
         let cells_at = end;
+        // The first separator is above the low end of the first child.
+        let mut before = None;
+        let mut is_ascending = self.level == 0 || keys.is_empty() || self.key(0) < self.key(1);
         for ((index, head), slot) in keys.clone().zip(heads).zip(slots) {
             let item = self.items[index];
             let suffix_at = item.at + prefix_len;
             let suffix_len = item.key_len - prefix_len;
-            *head = head_of(&self.bytes[suffix_at..suffix_at + suffix_len]).to_le_bytes();
+            let number = head_of(&self.bytes[suffix_at..suffix_at + suffix_len]);
+            is_ascending &=
+                before < Some(number) || (before == Some(number) && self.key(index - 1) < self.key(index));
+            before = Some(number);
+            *head = number.to_le_bytes();
             let flag = if item.payload == Payload::Run { OVERFLOW } else { 0 };
             let [o0, o1] = u16_of(end).to_le_bytes();
             let [l0, l1] = (u16_of(suffix_len) | flag).to_le_bytes();
@@ -214,6 +232,7 @@ impl Pending {
             cells[end - cells_at..end - cells_at + cell.len()].copy_from_slice(cell);
             end += cell.len();
         }
+        self.is_ascending &= is_ascending;
         let trailer_at = page.len() - TRAILER_BYTES;
         page[end..trailer_at].fill(0);
         let header = Header {
@@ -237,9 +256,11 @@ impl Pending {
         self.low.clear();
         if cut < self.items.len() {
             let next = self.items[cut];
-            let key = &self.bytes[next.at..next.at + next.key_len];
-            let len = if self.level > 0 { key.len() } else { shared(self.key(cut - 1), key) + 1 };
+            let (before, key) = (self.key(cut - 1), &self.bytes[next.at..next.at + next.key_len]);
+            let is_ascending = before < key;
+            let len = if self.level > 0 { key.len() } else { (shared(before, key) + 1).min(key.len()) };
             self.low.extend_from_slice(&key[..len]);
+            self.is_ascending &= is_ascending;
         }
         let from = self.items.get(cut).map_or(self.bytes.len(), |item| item.at);
         self.bytes.drain(..from);
@@ -422,7 +443,7 @@ mod tests {
         for (index, key) in keys.iter().enumerate() {
             pending.push(Payload::Inline, |out| out.extend_from_slice(key), &index.to_le_bytes());
         }
-        page(&pending, keys.len())
+        page(&mut pending, keys.len())
     }
 
     /// One inner node with these separators.
@@ -432,13 +453,15 @@ mod tests {
         for (index, separator) in (1..).zip(separators) {
             pending.push_child(separator, ChildRef { page: PageNo(index), checksum: 5 }, Payload::Old);
         }
-        page(&pending, separators.len() + 1)
+        page(&mut pending, separators.len() + 1)
     }
 
-    fn page(pending: &Pending, items: usize) -> Vec<u8> {
+    fn page(pending: &mut Pending, items: usize) -> Vec<u8> {
         assert_eq!(pending.cut(Split::Brim), items, "all fits one page");
         let mut page = vec![0xEE; SIZE];
         pending.encode(items, STAMP, &mut page);
+        // An inner node made of such separators has a first one that is not above its low end.
+        assert!(pending.is_ascending() || pending.key(0) == pending.key(1));
         page
     }
 
@@ -567,6 +590,30 @@ mod tests {
         let left = 500 - pages.iter().sum::<usize>();
         let cut = pending.cut(Split::Even);
         assert!(cut.abs_diff(left / 2) <= 1, "{cut} of {left}");
+    }
+
+    #[test]
+    fn items_out_of_order_are_noticed() {
+        let ascending = |level: u8, keys: &[&[u8]], cut: usize| {
+            let mut pending = Pending::new(level, SIZE);
+            for key in keys {
+                pending.push(Payload::Inline, |out| out.extend_from_slice(key), &[0; CHILD_BYTES]);
+            }
+            pending.encode(cut, STAMP, &mut [0; SIZE]);
+            pending.advance(cut);
+            pending.is_ascending()
+        };
+        for level in [0, 1] {
+            assert!(ascending(level, &[b"a", b"b", b"c"], 3) && ascending(level, &[b"", b"a", b"a\0"], 2));
+            // Within a page, by the heads and where heads are equal, and between two pages.
+            for keys in [[b"b", b"a", b"c"], [b"a", b"c", b"b"], [b"a", b"b", b"b"], [b"a", b"a", b"b"]] {
+                assert!(!ascending(level, &keys.map(|key| &key[..]), 3), "{level} {keys:?}");
+                assert!(!ascending(level, &keys.map(|key| &key[..]), 2), "{level} {keys:?}");
+            }
+            assert!(!ascending(level, &[b"0", b"a\0", b"a"], 3));
+            assert!(!ascending(level, &[b"0", b"123456789", b"12345678"], 3));
+            assert!(!ascending(level, &[b"0", b"ab", b"a"], 2), "a key that the one before begins with");
+        }
     }
 
     fn index_low(index: u32) -> Vec<u8> {

@@ -124,6 +124,7 @@ pub(crate) const fn beyond_head(len: usize) -> usize {
 /// Writes a child reference.
 #[inline]
 pub(crate) fn encode_child(child: ChildRef) -> [u8; CHILD_BYTES] {
+    debug_assert!(child.page <= PageNo::MAX, "a sink gives out numbers that a reference can hold");
     let mut bytes = [0; CHILD_BYTES];
     bytes[..6].copy_from_slice(&child.page.0.to_le_bytes()[..6]);
     bytes[6..].copy_from_slice(&child.checksum.to_le_bytes());

@@ -11,7 +11,7 @@ use super::{
     view::NodeView,
 };
 use crate::{
-    limits::{HEIGHT_MAX, tree_key_max_bytes},
+    limits::{HEIGHT_MAX, tree_key_max_bytes, value_inline_max_bytes},
     pages::{ChildRef, PageNo, RunRef},
 };
 use ese_base::{
@@ -222,7 +222,11 @@ impl<'a> Parts<'a> {
                 Some(run) if run.page <= PageNo::MAX && run.len <= VALUE_MAX => None,
                 _ => corrupted(format!("row {index} has no sound reference to its value")),
             },
-            _ => None,
+            // Such a row might not fit a page of its own once its key is cut another way.
+            (false, None) if value.len() > value_inline_max_bytes(self.page_size) => {
+                corrupted(format!("the value of row {index} is too long for a leaf"))
+            }
+            (false, _) => None,
         }
     }
 }

@@ -141,13 +141,18 @@ impl<P: Pages> TreeMerge<P> {
     /// Writes what is left and returns the new root. Without a change that took effect it is the old one.
     ///
     /// # Errors
-    /// What pages and sink report. The merge is to be dropped then.
+    /// What pages and sink report; `DatabaseCorrupted` when rows of different old nodes did not ascend. The merge is to
+    /// be dropped then.
     pub fn finish<S: Sink>(mut self, pages: &P, sink: &mut S) -> Result<Written> {
         for level in 0..self.path.len() {
             self.close(pages, sink, level)?;
         }
         let untouched = self.path.last().map_or(self.root.is_some(), |top| !top.touched);
         let root = if untouched { self.root } else { self.write_rest(pages, sink)? };
+        if !self.pending.iter().all(Pending::is_ascending) {
+            let what = "nodes of a tree lie in each other's range of keys";
+            return Err(Error::new(ErrorKind::DatabaseCorrupted, what));
+        }
         Ok(Written { root, rows_delta: self.rows_delta })
     }
 

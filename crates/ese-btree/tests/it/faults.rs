@@ -1,7 +1,7 @@
 //! Damage is found by the check, told by reads, and never a panic or a wrong answer.
 
 use crate::pages::{Disk, TREE};
-use ese_base::{ErrorKind, TreeNo};
+use ese_base::{ErrorKind, Result, TreeNo, sync::atomic::Ordering};
 use ese_btree::{Change, Entry, Forest, PageNo, Root};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::ops::Bound;
@@ -70,6 +70,81 @@ fn a_range_stops_for_good_at_damage() {
         assert!(failed > 0);
         assert!(range.next().is_err() && range.next_back().is_err());
     }
+}
+
+/// Lets every call fail in turn, until `work` goes well.
+fn fail_at_each_call(disk: &mut Disk, mut work: impl FnMut(&mut Disk) -> Result<()>) -> u64 {
+    for luck in 0.. {
+        let (forest, pages, free) = (disk.forest.clone(), disk.pages.len(), disk.free.len());
+        disk.luck.store(luck, Ordering::Relaxed);
+        let result = work(disk);
+        disk.luck.store(u64::MAX, Ordering::Relaxed);
+        let Err(error) = result else { return luck };
+        assert_eq!(error.kind(), ErrorKind::DiskIo, "{luck}");
+        assert_eq!((&disk.forest, disk.pages.len(), disk.free.len()), (&forest, pages, free), "{luck}");
+    }
+    unreachable!("at last no call fails")
+}
+
+#[test]
+fn a_merge_can_fail_at_each_call() {
+    let mut disk = filled();
+    let long = vec![2; 20_000];
+    // Splits, joins, runs that come and go, and rows behind the end.
+    let changes: Vec<(Vec<u8>, Change<'_>)> = (0..9_200)
+        .filter(|number| matches!(number % 1_500, 3 | 40..150) || *number > 9_190)
+        .map(|number| {
+            let change = match number % 5 {
+                _ if number % 900 == 1 || number % 1_500 == 3 => Change::Put(&long),
+                0 => Change::Put(&[8; 1_000]),
+                _ => Change::Delete,
+            };
+            (key(number), change)
+        })
+        .collect();
+    let calls = fail_at_each_call(&mut disk, |disk| disk.try_merge(changes.iter().cloned()).map(|_| ()));
+    assert!(calls > 100, "{calls}");
+    assert_eq!(disk.faults(), [""; 0]);
+}
+
+#[test]
+fn a_build_and_a_drop_can_fail_at_each_call() {
+    let mut disk = Disk::default();
+    let long = vec![1; 9_000];
+    let rows = |number| Change::Put(if number % 30 == 1 { &long } else { &[7; 900] });
+    fail_at_each_call(&mut disk, |disk| {
+        disk.try_merge((0..300).map(|number| (key(number), rows(number)))).map(|_| ())
+    });
+    assert_eq!(disk.faults(), [""; 0]);
+    let mut left = 1;
+    while left > 0 {
+        fail_at_each_call(&mut disk, |disk| {
+            left = usize::from(!disk.try_drop_step(30)?);
+            Ok(())
+        });
+        assert_eq!(disk.faults(), [""; 0]);
+    }
+    assert_eq!(disk.free.len() as u64, disk.all_pages());
+}
+
+#[test]
+fn reads_can_fail_at_each_call() {
+    let mut disk = filled();
+    let rows: Vec<Vec<u8>> = (0..9_000).step_by(9).map(key).collect();
+    let keys: Vec<&[u8]> = rows.iter().map(|key| &key[..]).collect();
+    let wanted = keys.len();
+    fail_at_each_call(&mut disk, |disk| {
+        let mut found = 0;
+        // Only some are asked for, or it would take too long to fail at each.
+        disk.forest
+            .multi_get(disk, TREE, &keys[..40], &mut |_, value| found += usize::from(value.is_some()))?;
+        assert_eq!(found, 40);
+        for key in keys.iter().skip(40).step_by(50) {
+            assert!(disk.forest.get(disk, TREE, key)?.is_some());
+        }
+        Ok(())
+    });
+    assert_eq!(wanted, 1_000);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod accounting;
 mod backend;
+mod midway;
 mod model;
 mod threads;
 mod values;
