@@ -16,7 +16,7 @@ use std::{fmt, ops::Deref};
 ///
 /// A statement that fails leaves its transaction open. Should an engine end the transaction on its own (the commit of a
 /// savepoint fails and takes everything with it), all that is written through the guards that are left fails with
-/// `NotInTransaction`, and so does their commit.
+/// `NotInTransaction`, and so does their commit; gets through them read as outside a transaction.
 ///
 /// ```
 /// # fn main() -> ese::Result<()> {
