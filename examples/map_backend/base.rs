@@ -1,12 +1,8 @@
 //! One state of a database. It never changes, so reads need no lock and hand out what lies in the map.
 
 use ese_base::{Result, TreeNo, Value};
-use ese_core::{Base, KeyRange, Scan};
-use std::{
-    collections::{BTreeMap, btree_map},
-    ops::Bound,
-    sync::Arc,
-};
+use ese_core::{Base, BaseScan, IterScan, KeyRange};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 /// The rows of a tree.
 pub(crate) type Tree = BTreeMap<Box<[u8]>, Arc<[u8]>>;
@@ -23,9 +19,10 @@ impl Base for MapBase {
         Ok(value.map(|value| Value::Borrowed(value)))
     }
 
-    fn scan<'b>(&'b self, tree: TreeNo, range: KeyRange<'_>) -> Result<Box<dyn Scan<'b> + 'b>> {
+    fn scan<'b>(&'b self, tree: TreeNo, range: KeyRange<'_>) -> Result<Box<dyn BaseScan<'b> + 'b>> {
         let rows = self.trees.get(&tree).filter(|_| !is_empty(range));
-        Ok(Box::new(MapScan(rows.map(|rows| rows.range::<[u8], _>(range)))))
+        let rows = rows.map(|rows| rows.range::<[u8], _>(range)).into_iter().flatten();
+        Ok(Box::new(IterScan::new(rows.map(|(key, value)| (key, Value::Borrowed(value))))))
     }
 
     fn trees(&self) -> Vec<TreeNo> {
@@ -41,25 +38,5 @@ fn is_empty(range: KeyRange<'_>) -> bool {
             from >= to
         }
         _ => false,
-    }
-}
-
-/// A range of a map, or nothing.
-struct MapScan<'b>(Option<Rows<'b>>);
-
-type Rows<'b> = btree_map::Range<'b, Box<[u8]>, Arc<[u8]>>;
-
-/// A row as a scan lends it.
-fn lend<'b>(row: Option<<Rows<'b> as Iterator>::Item>) -> Option<(&'b [u8], Value<'b>)> {
-    row.map(|(key, value)| (&**key, Value::Borrowed(value)))
-}
-
-impl<'b> Scan<'b> for MapScan<'b> {
-    fn next(&mut self) -> Result<Option<(&[u8], Value<'b>)>> {
-        Ok(lend(self.0.as_mut().and_then(Iterator::next)))
-    }
-
-    fn next_back(&mut self) -> Result<Option<(&[u8], Value<'b>)>> {
-        Ok(lend(self.0.as_mut().and_then(DoubleEndedIterator::next_back)))
     }
 }

@@ -4,7 +4,9 @@
 
 use std::{error::Error as StdError, fmt};
 
+mod failure;
 mod table;
+pub use failure::Failure;
 pub use table::ErrorKind;
 
 /// A result with ese's [`Error`].

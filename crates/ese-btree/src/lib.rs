@@ -24,4 +24,4 @@ pub use node::{
     parse::{Verify, parse_run, run_pages},
 };
 pub use pages::{ChildRef, PageBytes, PageNo, Pages, RunRef, Sink, Stretch};
-pub use tree::{Change, Range, Root, TreeMerge};
+pub use tree::{Change, Range, Root, Side, TreeMerge};

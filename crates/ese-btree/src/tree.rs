@@ -10,7 +10,7 @@ mod multi_get;
 pub(crate) mod overflow;
 mod take_apart;
 
-pub use cursor::Range;
+pub use cursor::{Range, Side};
 pub use get::get;
 pub use merge::{Change, TreeMerge, Written};
 pub use multi_get::multi_get;

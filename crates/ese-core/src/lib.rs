@@ -19,10 +19,11 @@ pub use seam::{
     backend::Backend,
     engine::{Engine, Step},
     log::{Log, LogPoint},
+    scan::{BaseScan, Direction, IterScan, Scan},
     session::{Mode, Session, SessionOptions},
     store::{Base, Change, DropProgress, Merge, Store, StoreStats},
     transaction::{
-        CursorPos, Delete, Delta, Durability, KeyRange, LockMode, Move, Put, Reader, Scan, Side, Transaction,
+        CursorPos, Delete, Delta, Durability, KeyRange, LockMode, Move, Put, Reader, Side, Transaction,
     },
     version_store::VersionStore,
 };

@@ -12,6 +12,7 @@
 pub mod backend;
 pub mod engine;
 pub mod log;
+pub mod scan;
 pub mod session;
 pub mod store;
 pub mod transaction;

@@ -10,9 +10,9 @@ use crate::{
 };
 use ese_base::{Result, TreeNo, Value};
 use ese_btree::{
-    ChildRef, Forest, NodeView, Pages, RUN_HEADER_BYTES, Range, RunRef, check, prefetch, run_pages,
+    ChildRef, Forest, NodeView, Pages, RUN_HEADER_BYTES, Range, RunRef, Side, check, prefetch, run_pages,
 };
-use ese_core::{Base, KeyRange, Scan};
+use ese_core::{Base, BaseScan, Direction, KeyRange, Scan};
 use std::{ops::Deref, ptr::NonNull, sync::Arc};
 
 /// A state. While it lives, no page it reaches is handed out again.
@@ -70,7 +70,7 @@ impl Base for MemBase {
         self.forest.multi_get(&self.pages, tree, keys, out)
     }
 
-    fn scan<'b>(&'b self, tree: TreeNo, range: KeyRange<'_>) -> Result<Box<dyn Scan<'b> + 'b>> {
+    fn scan<'b>(&'b self, tree: TreeNo, range: KeyRange<'_>) -> Result<Box<dyn BaseScan<'b> + 'b>> {
         Ok(Box::new(MemScan(self.forest.range(&self.pages, tree, range.0, range.1))))
     }
 
@@ -91,6 +91,24 @@ impl<'b> Scan<'b> for MemScan<'b> {
     #[inline]
     fn next_back(&mut self) -> Result<Option<(&[u8], Value<'b>)>> {
         self.0.next_back()
+    }
+}
+
+impl<'b> BaseScan<'b> for MemScan<'b> {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.0.key()
+    }
+
+    fn stop_at(&mut self, key: &[u8]) {
+        self.0.stop_at(key);
+    }
+
+    fn take_stop(&mut self, direction: Direction) -> Result<Option<Value<'b>>> {
+        self.0.take_stop(match direction {
+            Direction::Forward => Side::Front,
+            Direction::Backward => Side::Back,
+        })
     }
 }
 

@@ -3,9 +3,10 @@
 //! Invariants:
 //! - No row comes twice, whichever ends they are taken from.
 //! - After an error every further step is an error of the same kind: a loop cannot take a broken range for a short one.
+//!   (Who makes a [`Scan`] keeps this; nothing is looked at here for each row.)
 
 use crate::Key;
-use ese_base::{Error, ErrorKind, Result, Value};
+use ese_base::{Result, Value};
 use ese_core::Scan;
 use std::fmt;
 
@@ -35,24 +36,16 @@ pub type Row<'s> = (Key, Value<'s>);
 /// ```
 #[must_use = "rows are read when they are asked for"]
 pub struct Range<'s> {
-    /// `None`: a range that has no rows.
-    scan: Option<Box<dyn Scan<'s> + 's>>,
-    failed: Option<Failure>,
-}
-
-/// The error that ended a range; an [`Error`] cannot be given out twice, so it is made anew.
-struct Failure {
-    kind: ErrorKind,
-    what: String,
+    scan: Box<dyn Scan<'s> + 's>,
 }
 
 impl<'s> Range<'s> {
     pub(crate) fn new(scan: Box<dyn Scan<'s> + 's>) -> Range<'s> {
-        Range { scan: Some(scan), failed: None }
+        Range { scan }
     }
 
     pub(crate) fn empty() -> Range<'s> {
-        Range { scan: None, failed: None }
+        Range { scan: Box::new(NoRows) }
     }
 
     /// The next row from the front, its key lent.
@@ -61,12 +54,7 @@ impl<'s> Range<'s> {
     /// What the store reports.
     #[inline]
     pub fn next_row(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
-        let scan = match (&self.failed, &mut self.scan) {
-            (None, Some(scan)) => scan,
-            (None, None) => return Ok(None),
-            (Some(failure), _) => return Err(failure.again()),
-        };
-        scan.next().inspect_err(|error| self.failed = Some(Failure::of(error)))
+        self.scan.next()
     }
 
     /// The next row from the back, its key lent.
@@ -75,12 +63,7 @@ impl<'s> Range<'s> {
     /// What the store reports.
     #[inline]
     pub fn next_back_row(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
-        let scan = match (&self.failed, &mut self.scan) {
-            (None, Some(scan)) => scan,
-            (None, None) => return Ok(None),
-            (Some(failure), _) => return Err(failure.again()),
-        };
-        scan.next_back().inspect_err(|error| self.failed = Some(Failure::of(error)))
+        self.scan.next_back()
     }
 
     /// Hands all remaining rows to `each`, from the front.
@@ -111,23 +94,22 @@ impl DoubleEndedIterator for Range<'_> {
     }
 }
 
-impl Failure {
-    #[cold]
-    fn of(error: &Error) -> Failure {
-        Failure { kind: error.kind(), what: error.to_string() }
+/// The rows of a range that has none.
+struct NoRows;
+
+impl<'s> Scan<'s> for NoRows {
+    fn next(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
+        Ok(None)
     }
 
-    #[cold]
-    fn again(&self) -> Error {
-        Error::new(self.kind, format!("the range has failed before ({})", self.what))
+    fn next_back(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
+        Ok(None)
     }
 }
 
 impl fmt::Debug for Range<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Range")
-            .field("failed", &self.failed.as_ref().map(|failure| failure.kind))
-            .finish_non_exhaustive()
+        f.debug_struct("Range").finish_non_exhaustive()
     }
 }
 
@@ -135,7 +117,9 @@ impl fmt::Debug for Range<'_> {
 mod tests {
     use super::*;
 
-    /// Two rows, then an error once, then an end that nobody may take for one.
+    use ese_base::{Error, ErrorKind};
+
+    /// Two rows, then an error.
     struct Breaks(u32);
 
     impl<'s> Scan<'s> for Breaks {
@@ -143,8 +127,7 @@ mod tests {
             self.0 += 1;
             match self.0 {
                 1 | 2 => Ok(Some((b"k", Value::Borrowed(b"v")))),
-                3 => Err(Error::new(ErrorKind::PageChecksum, "page 7")),
-                _ => Ok(None),
+                _ => Err(Error::new(ErrorKind::PageChecksum, "page 7")),
             }
         }
 
@@ -154,20 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_stays_an_error() {
+    fn rows_are_handed_out_until_the_error() {
         let mut rows = Range::new(Box::new(Breaks(0)));
         assert_eq!(rows.next().unwrap().unwrap().0, b"k");
         assert_eq!(rows.next_back().unwrap().unwrap().0, b"k");
-        for _ in 0..3 {
-            let error = rows.next().unwrap().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::PageChecksum);
-            assert!(error.to_string().contains("page 7"));
-            assert_eq!(rows.next_back().unwrap().unwrap_err().kind(), ErrorKind::PageChecksum);
-        }
-    }
-
-    #[test]
-    fn rows_are_handed_out_until_the_error() {
+        assert_eq!(rows.next().unwrap().unwrap_err().kind(), ErrorKind::PageChecksum);
         let mut count = 0;
         let failed = Range::new(Box::new(Breaks(0))).for_each_row(|_, _| {
             count += 1;

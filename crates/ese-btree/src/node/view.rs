@@ -29,6 +29,18 @@ pub struct NodeView<B> {
     start: u64,
 }
 
+/// Where the parts of a leaf lie, computed once for whoever reads many of its rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowParts {
+    heads_at: usize,
+    slots_at: usize,
+    /// The last row's index.
+    last: usize,
+    /// Where the cells end.
+    pub(crate) end: usize,
+    pub(crate) prefix_len: usize,
+}
+
 /// How much [`NodeView::copy_row`] may write behind a suffix.
 pub(crate) const COPY_SLACK: usize = 24;
 const _: () = assert!(COPY_SLACK - HEAD_BYTES <= TRAILER_BYTES);
@@ -176,22 +188,72 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         self.prefix_len() + self.suffix_len(index)
     }
 
+    /// Where the parts of this leaf lie.
+    #[inline]
+    pub(crate) fn row_parts(&self) -> RowParts {
+        RowParts {
+            heads_at: self.heads_at(),
+            slots_at: self.slots_at(),
+            last: self.count().saturating_sub(1),
+            end: self.end(),
+            prefix_len: self.prefix_len(),
+        }
+    }
+
+    /// The slot of key `index` and the one behind it, as one number.
+    #[inline(always)]
+    fn two_slots(&self, parts: &RowParts, index: usize) -> u64 {
+        // The trailer lies behind the slots, so that there are eight bytes.
+        let bytes = self.bytes[parts.slots_at + SLOT_BYTES * index..].first_chunk();
+        u64::from_le_bytes(*bytes.expect("slots lie inside the page"))
+    }
+
+    /// Where row `index` of a leaf begins; of one behind the last, where the rows end.
+    pub(crate) fn row_at(&self, parts: &RowParts, index: usize) -> usize {
+        if index > parts.last { parts.end } else { self.slot(index).0 }
+    }
+
+    /// The length of the suffix of key `index` of a leaf.
+    #[inline(always)]
+    pub(crate) fn row_suffix_len(&self, parts: &RowParts, index: usize) -> usize {
+        let [_, _, l0, l1, ..] = self.two_slots(parts, index).to_le_bytes();
+        usize::from(u16::from_le_bytes([l0, l1]) & !OVERFLOW)
+    }
+
     /// Puts the suffix of key `index` of a leaf into `out` at `at`, and returns its length and what belongs to the key.
     /// Up to [`COPY_SLACK`] bytes behind the suffix are overwritten: most suffixes fit a copy of fixed length.
     #[inline(always)]
-    pub(crate) fn copy_row(&self, index: usize, out: &mut [u8], at: usize) -> (usize, Cell) {
+    pub(crate) fn copy_row(
+        &self,
+        parts: &RowParts,
+        index: usize,
+        out: &mut [u8],
+        at: usize,
+    ) -> (usize, Cell) {
         const FIXED: usize = COPY_SLACK - HEAD_BYTES;
-        let (start, flags) = self.slot(index);
+        let [o0, o1, l0, l1, n0, n1, ..] = self.two_slots(parts, index).to_le_bytes();
+        let start = usize::from(u16::from_le_bytes([o0, o1]));
+        let flags = u16::from_le_bytes([l0, l1]);
+        let end = if index == parts.last { parts.end } else { usize::from(u16::from_le_bytes([n0, n1])) };
         let len = usize::from(flags & !OVERFLOW);
         let beyond = beyond_head(len);
-        let (head, rest) = out[at..].split_at_mut(HEAD_BYTES);
-        head.copy_from_slice(&self.heads()[index].to_number().to_be_bytes());
+        let head = self.bytes[parts.heads_at + HEAD_BYTES * index..].first_chunk::<HEAD_BYTES>();
+        let head = head.expect("heads lie inside the page").to_number();
+        let to = out[at..].first_chunk_mut::<COPY_SLACK>().expect("there is room for a suffix and the slack");
+        let (to_head, to_rest) = to.split_at_mut(HEAD_BYTES);
+        to_head.copy_from_slice(&head.to_be_bytes());
         // The trailer behind the cells is longer than the fixed copy.
-        rest[..FIXED].copy_from_slice(&self.bytes[start..start + FIXED]);
+        let from = self.bytes[start..].first_chunk::<FIXED>().expect("cells lie inside the page");
+        to_rest.copy_from_slice(from);
         if beyond > FIXED {
-            rest[FIXED..beyond].copy_from_slice(&self.bytes[start + FIXED..start + beyond]);
+            let rest = at + COPY_SLACK..at + HEAD_BYTES + beyond;
+            out[rest].copy_from_slice(&self.bytes[start + FIXED..start + beyond]);
         }
-        (len, self.cell_behind(index, start + beyond, flags))
+        let range = start + beyond..end;
+        if flags & OVERFLOW == 0 {
+            return (len, Cell::Inline(range));
+        }
+        (len, Cell::Run(decode_run_ref(&self.bytes[range]).expect("a sound leaf has whole references")))
     }
 
     /// Appends key `index` to `out`.

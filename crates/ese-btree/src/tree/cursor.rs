@@ -3,61 +3,67 @@
 //! Each end is a path of nodes down to a leaf and a place in that leaf. The end of the range is looked for once in each
 //! leaf, not once a row. The back is set up when it is first used. Once both ends are in one leaf, each is the other's
 //! limit; as leaves are visited in order they cannot pass each other before.
+//!
+//! Who joins a range with other sorted rows gives it a *stop*, the next key of the others: the range ends there until it
+//! is told otherwise, and the stop, too, is looked for once in each leaf.
+
+mod end;
 
 use super::{Root, get::value_of};
 use crate::{
-    limits::tree_key_max_bytes,
     node::{COPY_SLACK, NodeView},
-    pages::{ChildRef, Pages},
-    prefetch,
+    pages::Pages,
 };
-use ese_base::{Error, Result, Value};
+use end::End;
+use ese_base::{Result, Value, error::Failure};
 use smallvec::SmallVec;
 use std::ops::Bound;
+
+/// A key of usual length takes no memory of its own.
+type KeyBytes = SmallVec<[u8; 40]>;
 
 /// The rows of a tree between two bounds. The key is lent from a buffer: nodes cut keys.
 pub struct Range<'p, P: Pages> {
     pages: &'p P,
     root: Option<Root>,
-    low: Bound<Box<[u8]>>,
-    high: Bound<Box<[u8]>>,
+    low: Bound<KeyBytes>,
+    high: Bound<KeyBytes>,
     front: Option<End<'p, P>>,
     back: Option<End<'p, P>>,
     state: State,
+    stop: Option<KeyBytes>,
     /// The key of the row last returned: the prefix of the leaf of the end it came from, then its suffix.
-    key: Box<[u8]>,
+    key: SmallVec<[u8; 88]>,
     /// Whose prefix is in `key`.
     prefix_of: Option<Side>,
+    /// The length of the key in `key`.
+    key_len: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
     /// An end reached the other, or its bound.
     Done,
     /// A page could not be read: no row may be passed over in silence.
-    Failed,
+    Failed(Failure),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+/// An end of a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// Where the keys begin.
     Front,
+    /// Where they end.
     Back,
 }
 
-/// One end: the rows `at .. limit` (front) or `limit .. at` (back) of the leaf are still to come.
-struct End<'p, P: Pages + 'p> {
-    /// Inner nodes from the root down, each with the child that was taken.
-    path: SmallVec<[(NodeView<P::Bytes<'p>>, usize); 6]>,
-    leaf: NodeView<P::Bytes<'p>>,
-    at_page: ChildRef,
-    at: usize,
-    limit: usize,
-    /// The leaf that comes after this one, if both have one parent: it is asked for while this one is read. An error of
-    /// asking is nothing: it comes back when the leaf is entered, if ever.
-    ahead: Option<P::Bytes<'p>>,
-    /// How many bytes of it to ask for at each row.
-    stride: usize,
+/// Where the search for a row ended.
+#[derive(PartialEq, Eq)]
+enum Reached {
+    Row,
+    /// The stop comes before the next row, or at it.
+    Stop,
+    End,
 }
 
 impl<'p, P: Pages> Range<'p, P> {
@@ -66,307 +72,326 @@ impl<'p, P: Pages> Range<'p, P> {
     /// Nothing is read before the first row is asked for.
     #[must_use]
     pub fn new(pages: &'p P, root: Option<Root>, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Self {
-        let state = if root.is_none() || is_empty(low, high) { State::Done } else { State::Open };
-        let room = if state == State::Open { tree_key_max_bytes(pages.page_size()) + COPY_SLACK } else { 0 };
+        let is_done = root.is_none() || is_empty(low, high);
         Range {
             pages,
             root,
-            low: low.map(Box::from),
-            high: high.map(Box::from),
+            low: low.map(KeyBytes::from_slice),
+            high: high.map(KeyBytes::from_slice),
             front: None,
             back: None,
-            state,
-            key: vec![0; room].into_boxed_slice(),
+            state: if is_done { State::Done } else { State::Open },
+            stop: None,
+            key: SmallVec::new(),
             prefix_of: None,
+            key_len: 0,
         }
     }
 
-    /// The next row from the front; after `None` both ends return `None`, after an error both return errors.
+    /// The key of the row given last; empty before the first.
+    #[inline]
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key[..self.key_len]
+    }
+
+    /// The next row from the front; after `None` both ends return `None` (but see [`Range::stop_at`]), after an error
+    /// both return errors.
     ///
     /// # Errors
     /// What the pages report.
     #[expect(clippy::should_implement_trait, reason = "it lends the key")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<(&[u8], Value<'p>)>> {
-        let ready =
-            self.state == State::Open && self.front.as_ref().is_some_and(|front| front.at < front.limit);
-        if !ready && !self.reach(Side::Front)? {
+        let ready = self.front.as_ref().is_some_and(|front| front.at < front.limit);
+        if !ready && self.reach(Side::Front)? != Reached::Row {
             return Ok(None);
         }
-        let Some(front) = &mut self.front else { return Ok(None) };
-        let row = front.at;
-        front.at += 1;
-        if let Some(back) = self.back.as_mut().filter(|back| back.at_page == front.at_page) {
-            back.limit = front.at;
-        }
-        self.row(Side::Front, row).map(Some)
+        let Some(index) = self.take_front() else { return Ok(None) };
+        self.row(Side::Front, index).map(Some)
     }
 
-    /// The next row from the back; after `None` both ends return `None`, after an error both return errors.
+    /// The next row from the back; as [`Range::next`].
     ///
     /// # Errors
     /// What the pages report.
     #[inline]
     pub fn next_back(&mut self) -> Result<Option<(&[u8], Value<'p>)>> {
-        let ready = self.state == State::Open && self.back.as_ref().is_some_and(|back| back.limit < back.at);
-        if !ready && !self.reach(Side::Back)? {
+        let ready = self.back.as_ref().is_some_and(|back| back.limit < back.at);
+        if !ready && self.reach(Side::Back)? != Reached::Row {
             return Ok(None);
         }
-        let Some(back) = &mut self.back else { return Ok(None) };
-        back.at -= 1;
-        let row = back.at;
-        if let Some(front) = self.front.as_mut().filter(|front| front.at_page == back.at_page) {
-            front.limit = back.at;
+        let Some(index) = self.take_back() else { return Ok(None) };
+        self.row(Side::Back, index).map(Some)
+    }
+
+    /// Makes the range end before `key` for now, whichever end is read: `next` returns `None` there until
+    /// [`Range::take_stop`]. Only one end is used of a range with stops.
+    pub fn stop_at(&mut self, key: &[u8]) {
+        let stop = self.stop.insert(KeyBytes::from_slice(key));
+        if !matches!(self.state, State::Open) {
+            return;
         }
-        self.row(Side::Back, row).map(Some)
+        if let Some(front) = &mut self.front {
+            front.limit = front.hard.min(lower_bound(&front.leaf, stop)).max(front.at);
+        }
+        if let Some(back) = &mut self.back {
+            back.limit = back.hard.max(upper_bound(&back.leaf, stop)).min(back.at);
+        }
+    }
+
+    /// Takes the stop away, and the row at its key, if there is one and it comes next from that end: its value.
+    ///
+    /// # Errors
+    /// What the pages report.
+    pub fn take_stop(&mut self, side: Side) -> Result<Option<Value<'p>>> {
+        if self.stop.is_none() {
+            return Ok(None);
+        }
+        let reached = self.reach(side)?;
+        let Some(stop) = self.stop.take() else { return Ok(None) };
+        let (front, back) = (&mut self.front, &mut self.back);
+        for end in [&mut *front, &mut *back].into_iter().flatten() {
+            end.limit = end.hard;
+        }
+        if reached != Reached::Stop {
+            return Ok(None);
+        }
+        let is_next = match side {
+            Side::Front => front.as_ref().is_some_and(|f| f.at < f.hard && f.leaf.search(&stop) == Ok(f.at)),
+            Side::Back => {
+                back.as_ref().is_some_and(|b| b.hard < b.at && b.leaf.search(&stop) == Ok(b.at - 1))
+            }
+        };
+        if !is_next {
+            return Ok(None);
+        }
+        let index = match side {
+            Side::Front => self.take_front(),
+            Side::Back => self.take_back(),
+        };
+        let Some(index) = index else { return Ok(None) };
+        self.row(side, index).map(|(_, value)| Some(value))
+    }
+
+    /// Takes the next row of the front, which is there.
+    #[inline(always)]
+    fn take_front(&mut self) -> Option<usize> {
+        let front = self.front.as_mut()?;
+        let index = front.at;
+        front.at += 1;
+        if let Some(back) = &mut self.back
+            && back.at_page == front.at_page
+        {
+            back.hard = front.at;
+            back.limit = back.limit.max(front.at);
+        }
+        Some(index)
+    }
+
+    /// Takes the next row of the back, which is there.
+    #[inline(always)]
+    fn take_back(&mut self) -> Option<usize> {
+        let back = self.back.as_mut()?;
+        back.at -= 1;
+        if let Some(front) = &mut self.front
+            && back.at_page == front.at_page
+        {
+            front.hard = back.at;
+            front.limit = front.limit.min(back.at);
+        }
+        Some(back.at)
     }
 
     /// Lends row `index` of the leaf of that end.
-    #[inline]
+    #[inline(always)]
     fn row(&mut self, side: Side, index: usize) -> Result<(&[u8], Value<'p>)> {
         let end = match side {
             Side::Front => self.front.as_ref(),
             Side::Back => self.back.as_ref(),
         };
-        let Some(end) = end else { return Err(failed()) };
+        let Some(end) = end else { unreachable!("an end that gives a row is there") };
         end.prefetch_ahead(index);
-        let prefix = end.leaf.prefix();
+        let prefix_len = end.parts.prefix_len;
+        let room = prefix_len + end.leaf.row_suffix_len(&end.parts, index) + COPY_SLACK;
+        if room > self.key.len() {
+            self.key.resize(room, 0);
+        }
         if self.prefix_of != Some(side) {
-            self.key[..prefix.len()].copy_from_slice(prefix);
+            self.key[..prefix_len].copy_from_slice(end.leaf.prefix());
             self.prefix_of = Some(side);
         }
-        let (len, cell) = end.leaf.copy_row(index, &mut self.key, prefix.len());
-        let len = prefix.len() + len;
+        let (len, cell) = end.leaf.copy_row(&end.parts, index, &mut self.key, prefix_len);
         match value_of(self.pages, &end.leaf, cell) {
-            Ok(value) => Ok((&self.key[..len], value)),
+            Ok(value) => {
+                self.key_len = prefix_len + len;
+                Ok((&self.key[..self.key_len], value))
+            }
             Err(error) => {
-                self.state = State::Failed;
+                self.close(State::Failed(Failure::of(&error)));
                 Err(error)
             }
         }
     }
 
-    /// Brings an end to a leaf with a row for it; `false` when there is none.
+    /// No row is ready any more.
     #[cold]
-    fn reach(&mut self, side: Side) -> Result<bool> {
-        match self.state {
-            State::Done => return Ok(false),
-            State::Failed => return Err(failed()),
+    fn close(&mut self, state: State) {
+        self.state = state;
+        (self.front, self.back) = (None, None);
+    }
+
+    /// Brings an end to a leaf with a row for it.
+    #[cold]
+    fn reach(&mut self, side: Side) -> Result<Reached> {
+        match &self.state {
+            State::Done => return Ok(Reached::End),
+            State::Failed(failure) => return Err(failure.again()),
             State::Open => {}
         }
-        // Until the new place is known the range counts as failed; an error leaves it so.
-        self.state = State::Failed;
-        self.prefix_of = None;
         let reached = match side {
-            Side::Front => self.reach_front()?,
-            Side::Back => self.reach_back()?,
+            Side::Front => self.reach_front(),
+            Side::Back => self.reach_back(),
         };
-        self.state = if reached { State::Open } else { State::Done };
-        Ok(reached)
+        match &reached {
+            Ok(Reached::Row | Reached::Stop) => {}
+            Ok(Reached::End) => self.close(State::Done),
+            Err(error) => self.close(State::Failed(Failure::of(error))),
+        }
+        reached
     }
 
-    fn reach_front(&mut self) -> Result<bool> {
-        let Some(root) = self.root else { return Ok(false) };
-        let mut front = match self.front.take() {
-            Some(front) => {
-                // Short of the last row: the bound, or the other end, is in this leaf.
-                if front.limit < front.leaf.count() || self.meets(self.back.as_ref(), &front) {
-                    return Ok(false);
-                }
-                match front.next_leaf(self.pages)? {
-                    Some(front) => front,
-                    None => return Ok(false),
-                }
-            }
-            None => match &self.low {
-                Bound::Unbounded => End::descend(self.pages, root, |_| 0)?,
-                Bound::Included(key) | Bound::Excluded(key) => {
-                    let mut front = End::descend(self.pages, root, |node| node.child_index(key))?;
-                    front.at = match front.leaf.search(key) {
-                        Ok(index) => index + usize::from(matches!(self.low, Bound::Excluded(_))),
-                        Err(index) => index,
-                    };
+    fn reach_front(&mut self) -> Result<Reached> {
+        let Some(root) = self.root else { return Ok(Reached::End) };
+        let mut is_new = self.front.is_none();
+        if is_new {
+            let front = match &self.low {
+                Bound::Unbounded => End::front(self.pages, root, |_| 0)?,
+                Bound::Included(key) => {
+                    let mut front = End::front(self.pages, root, |node| node.child_index(key))?;
+                    front.at = lower_bound(&front.leaf, key);
                     front
                 }
-            },
-        };
-        loop {
-            let met = self.back.as_ref().filter(|back| back.at_page == front.at_page);
-            front.limit = match met {
-                Some(back) => back.at,
-                None => rows_below(&front.leaf, &self.high),
+                Bound::Excluded(key) => {
+                    let mut front = End::front(self.pages, root, |node| node.child_index(key))?;
+                    front.at = upper_bound(&front.leaf, key);
+                    front
+                }
             };
-            let is_last = met.is_some() || front.limit < front.leaf.count();
-            if front.at < front.limit || is_last {
+            front.prefetch_rows(front.at);
+            self.front = Some(front);
+        }
+        let (Some(front), back) = (&mut self.front, &mut self.back) else { return Ok(Reached::End) };
+        loop {
+            if is_new {
+                self.prefix_of = None;
+                let met = back.as_ref().filter(|back| back.at_page == front.at_page);
+                front.hard = match met {
+                    Some(back) => back.at,
+                    None => rows_below(&front.leaf, &self.high),
+                };
+                let stop = self.stop.as_ref().map_or(front.hard, |stop| lower_bound(&front.leaf, stop));
+                front.limit = front.hard.min(stop).max(front.at);
+            }
+            if front.at < front.limit {
                 break;
             }
-            front = match front.next_leaf(self.pages)? {
-                Some(front) => front,
-                None => return Ok(false),
-            };
+            if front.at < front.hard {
+                return Ok(Reached::Stop);
+            }
+            // Short of the last row: the bound, or the other end, is in this leaf.
+            let met = back.as_ref().is_some_and(|back| back.at_page == front.at_page);
+            if met || front.hard < front.leaf.count() || !front.next_leaf(self.pages)? {
+                return Ok(Reached::End);
+            }
+            is_new = true;
         }
-        if let Some(back) = self.back.as_mut().filter(|back| back.at_page == front.at_page) {
-            back.limit = front.at;
+        if let Some(back) = back
+            && back.at_page == front.at_page
+        {
+            back.hard = front.at;
+            back.limit = back.limit.max(front.at);
         }
-        let reached = front.at < front.limit;
-        self.front = Some(front);
-        Ok(reached)
+        Ok(Reached::Row)
     }
 
-    fn reach_back(&mut self) -> Result<bool> {
-        let Some(root) = self.root else { return Ok(false) };
-        let mut back = match self.back.take() {
-            Some(back) => {
-                if back.limit > 0 || self.meets(self.front.as_ref(), &back) {
-                    return Ok(false);
-                }
-                match back.previous_leaf(self.pages)? {
-                    Some(back) => back,
-                    None => return Ok(false),
-                }
-            }
-            None => match &self.high {
+    fn reach_back(&mut self) -> Result<Reached> {
+        let Some(root) = self.root else { return Ok(Reached::End) };
+        let mut is_new = self.back.is_none();
+        if is_new {
+            let back = match &self.high {
                 Bound::Unbounded => {
-                    let mut back = End::descend(self.pages, root, NodeView::count)?;
+                    let mut back = End::back(self.pages, root, NodeView::count)?;
                     back.at = back.leaf.count();
                     back
                 }
                 Bound::Included(key) | Bound::Excluded(key) => {
-                    let mut back = End::descend(self.pages, root, |node| node.child_index(key))?;
+                    let mut back = End::back(self.pages, root, |node| node.child_index(key))?;
                     back.at = rows_below(&back.leaf, &self.high);
                     back
                 }
-            },
-        };
-        loop {
-            let met = self.front.as_ref().filter(|front| front.at_page == back.at_page);
-            back.limit = match met {
-                Some(front) => front.at,
-                None => rows_before(&back.leaf, &self.low),
             };
-            let is_last = met.is_some() || back.limit > 0;
-            if back.limit < back.at || is_last {
+            self.back = Some(back);
+        }
+        let (front, Some(back)) = (&mut self.front, &mut self.back) else { return Ok(Reached::End) };
+        loop {
+            if is_new {
+                self.prefix_of = None;
+                let met = front.as_ref().filter(|front| front.at_page == back.at_page);
+                back.hard = match met {
+                    Some(front) => front.at,
+                    None => rows_before(&back.leaf, &self.low),
+                };
+                let stop = self.stop.as_ref().map_or(back.hard, |stop| upper_bound(&back.leaf, stop));
+                back.limit = back.hard.max(stop).min(back.at);
+            }
+            if back.limit < back.at {
                 break;
             }
-            back = match back.previous_leaf(self.pages)? {
-                Some(back) => back,
-                None => return Ok(false),
-            };
+            if back.hard < back.at {
+                return Ok(Reached::Stop);
+            }
+            let met = front.as_ref().is_some_and(|front| front.at_page == back.at_page);
+            if met || back.hard > 0 || !back.previous_leaf(self.pages)? {
+                return Ok(Reached::End);
+            }
+            is_new = true;
         }
-        if let Some(front) = self.front.as_mut().filter(|front| front.at_page == back.at_page) {
-            front.limit = back.at;
+        if let Some(front) = front
+            && front.at_page == back.at_page
+        {
+            front.hard = back.at;
+            front.limit = front.limit.min(back.at);
         }
-        let reached = back.limit < back.at;
-        self.back = Some(back);
-        Ok(reached)
-    }
-
-    fn meets(&self, other: Option<&End<'p, P>>, end: &End<'p, P>) -> bool {
-        other.is_some_and(|other| other.at_page == end.at_page)
+        Ok(Reached::Row)
     }
 }
 
-impl<'p, P: Pages> End<'p, P> {
-    /// Goes down from the root by the children that `child` chooses, to the first row of a leaf.
-    fn descend(
-        pages: &'p P,
-        root: Root,
-        mut child: impl FnMut(&NodeView<P::Bytes<'p>>) -> usize,
-    ) -> Result<Self> {
-        let mut path = SmallVec::new();
-        let mut at = root.node;
-        for level in (1..root.height()).rev() {
-            let node = pages.node(at, level)?;
-            let index = child(&node);
-            at = node.child(index);
-            path.push((node, index));
-        }
-        let leaf = pages.node(at, 0)?;
-        Ok(End { path, leaf, at_page: at, at: 0, limit: 0, ahead: None, stride: 0 })
-    }
+/// How many rows of a leaf lie before the key.
+fn lower_bound<B: std::ops::Deref<Target = [u8]>>(leaf: &NodeView<B>, key: &[u8]) -> usize {
+    leaf.search(key).unwrap_or_else(|index| index)
+}
 
-    /// The same end at the first row of the next leaf.
-    fn next_leaf(mut self, pages: &'p P) -> Result<Option<Self>> {
-        let mut level = 0_u8;
-        let mut at = loop {
-            let Some((node, index)) = self.path.last_mut() else { return Ok(None) };
-            level += 1;
-            if *index < node.count() {
-                *index += 1;
-                let at = node.child(*index);
-                let more = level == 1 && *index < node.count();
-                self.ahead = if more { pages.page(node.child(*index + 1), 0).ok() } else { None };
-                break at;
-            }
-            self.path.pop();
-        };
-        while level > 1 {
-            level -= 1;
-            let node = pages.node(at, level)?;
-            at = node.child(0);
-            self.path.push((node, 0));
-        }
-        self.leaf = pages.node(at, 0)?;
-        self.at_page = at;
-        self.at = 0;
-        self.stride = self.leaf.bytes().len() / self.leaf.count().max(1);
-        Ok(Some(self))
-    }
-
-    /// The same end behind the last row of the leaf before.
-    fn previous_leaf(mut self, pages: &'p P) -> Result<Option<Self>> {
-        let mut level = 0_u8;
-        let mut at = loop {
-            let Some((node, index)) = self.path.last_mut() else { return Ok(None) };
-            level += 1;
-            if let Some(before) = index.checked_sub(1) {
-                *index = before;
-                let at = node.child(before);
-                let more = level == 1 && before > 0;
-                self.ahead = if more { pages.page(node.child(before - 1), 0).ok() } else { None };
-                break at;
-            }
-            self.path.pop();
-        };
-        while level > 1 {
-            level -= 1;
-            let node = pages.node(at, level)?;
-            let index = node.count();
-            at = node.child(index);
-            self.path.push((node, index));
-        }
-        self.leaf = pages.node(at, 0)?;
-        self.at_page = at;
-        self.at = self.leaf.count();
-        self.stride = self.leaf.bytes().len() / self.leaf.count().max(1);
-        Ok(Some(self))
-    }
-
-    /// At row `index` of this leaf, asks for as much of the leaf that comes after it: without this, the first rows of
-    /// each leaf wait for memory.
-    #[inline(always)]
-    fn prefetch_ahead(&self, index: usize) {
-        if let Some(ahead) = &self.ahead {
-            prefetch::lines(ahead, index * self.stride, self.stride);
-        }
-    }
+/// How many rows of a leaf lie before the key or at it.
+fn upper_bound<B: std::ops::Deref<Target = [u8]>>(leaf: &NodeView<B>, key: &[u8]) -> usize {
+    leaf.search(key).map_or_else(|index| index, |index| index + 1)
 }
 
 /// How many rows of a leaf lie within the upper bound.
-fn rows_below<B: std::ops::Deref<Target = [u8]>>(leaf: &NodeView<B>, high: &Bound<Box<[u8]>>) -> usize {
+fn rows_below<B: std::ops::Deref<Target = [u8]>>(leaf: &NodeView<B>, high: &Bound<KeyBytes>) -> usize {
     match high {
         Bound::Unbounded => leaf.count(),
-        Bound::Included(key) => leaf.search(key).map_or_else(|index| index, |index| index + 1),
-        Bound::Excluded(key) => leaf.search(key).unwrap_or_else(|index| index),
+        Bound::Included(key) => upper_bound(leaf, key),
+        Bound::Excluded(key) => lower_bound(leaf, key),
     }
 }
 
 /// How many rows of a leaf lie before the lower bound.
-fn rows_before<B: std::ops::Deref<Target = [u8]>>(leaf: &NodeView<B>, low: &Bound<Box<[u8]>>) -> usize {
+fn rows_before<B: std::ops::Deref<Target = [u8]>>(leaf: &NodeView<B>, low: &Bound<KeyBytes>) -> usize {
     match low {
         Bound::Unbounded => 0,
-        Bound::Included(key) => leaf.search(key).unwrap_or_else(|index| index),
-        Bound::Excluded(key) => leaf.search(key).map_or_else(|index| index, |index| index + 1),
+        Bound::Included(key) => lower_bound(leaf, key),
+        Bound::Excluded(key) => upper_bound(leaf, key),
     }
 }
 
@@ -379,9 +404,4 @@ fn is_empty(low: Bound<&[u8]>, high: Bound<&[u8]>) -> bool {
             low >= high
         }
     }
-}
-
-#[cold]
-fn failed() -> Error {
-    Error::new(ese_base::ErrorKind::DatabaseCorrupted, "the range stopped at a page that could not be read")
 }

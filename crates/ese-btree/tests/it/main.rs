@@ -6,3 +6,4 @@ mod faults;
 mod hostile;
 mod pages;
 mod sound;
+mod stops;

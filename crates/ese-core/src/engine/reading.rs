@@ -5,14 +5,15 @@
 use super::{
     core::{Attachment, Core},
     directory,
-    scan::{MergedScan, Side},
+    scan::{Joined, MergedScan},
     trees::{Known, TreeCache},
 };
 use crate::{
     overlay::{Data, Deltas, Found},
     seam::{
-        transaction::{CursorPos, KeyRange, Move, Scan, Side as CursorSide},
-        version_store::{Direction, From, Row, VersionStore},
+        scan::{Direction, Scan},
+        transaction::{CursorPos, KeyRange, Move, Side},
+        version_store::{Row, VersionStore},
     },
 };
 use ese_base::{AttachmentNo, CommitTs, Error, ErrorKind, Result, TreeId, TreeNo, Value};
@@ -144,6 +145,9 @@ impl<'a, V: VersionStore> Reading<'a, V> {
     #[inline]
     pub(super) fn get(&self, id: TreeId, key: &[u8]) -> Result<Option<Value<'a>>> {
         let known = self.tree(id)?;
+        if self.core.versions.is_untouched(self.slot, &known.tree) {
+            return self.base(id)?.get(id.number, key);
+        }
         self.get_in(id, &known.tree, key)
     }
 
@@ -172,6 +176,10 @@ impl<'a, V: VersionStore> Reading<'a, V> {
         {
             let known = self.tree(id)?;
             let versions = &self.core.versions;
+            if versions.is_untouched(self.slot, &known.tree) {
+                drop(known);
+                return base.get_many(id.number, keys, out);
+            }
             for (place, key) in keys.iter().enumerate() {
                 let row = Row { tree: &known.tree, key, hash: versions.hash(id, key) };
                 let own = versions.find_own(self.slot, &row);
@@ -203,13 +211,8 @@ impl<'a, V: VersionStore> Reading<'a, V> {
 
     /// The rows of a range; those of a tree that nobody touched come straight from the base.
     pub(super) fn scan(&self, id: TreeId, range: KeyRange<'_>) -> Result<Box<dyn Scan<'a> + 'a>> {
-        let versions = &self.core.versions;
-        let touched = self.with_tree(id, |tree| {
-            versions.written(self.slot).versions > 0
-                || versions.walk(self.slot, tree, Direction::Forward, From::End).is_some()
-        })?;
-        if !touched {
-            return self.base(id)?.scan(id.number, range);
+        if self.with_tree(id, |tree| self.core.versions.is_untouched(self.slot, tree))? {
+            return Ok(self.base(id)?.scan(id.number, range)?);
         }
         Ok(Box::new(MergedScan::new(*self, id, range)))
     }
@@ -220,30 +223,26 @@ impl<'a, V: VersionStore> Reading<'a, V> {
         let (direction, range): (_, KeyRange<'_>) = match (how, at.side) {
             (Move::SeekGe(key), _) => (Direction::Forward, (Bound::Included(key), Bound::Unbounded)),
             (Move::SeekLe(key), _) => (Direction::Backward, (Bound::Unbounded, Bound::Included(key))),
-            (Move::First, _) | (Move::Next, CursorSide::BeforeFirst) => {
+            (Move::First, _) | (Move::Next, Side::BeforeFirst) => {
                 (Direction::Forward, (Bound::Unbounded, Bound::Unbounded))
             }
-            (Move::Last, _) | (Move::Prev, CursorSide::AfterLast) => {
+            (Move::Last, _) | (Move::Prev, Side::AfterLast) => {
                 (Direction::Backward, (Bound::Unbounded, Bound::Unbounded))
             }
-            (Move::Next, CursorSide::On) => {
-                (Direction::Forward, (Bound::Excluded(&at.key[..]), Bound::Unbounded))
-            }
-            (Move::Prev, CursorSide::On) => {
-                (Direction::Backward, (Bound::Unbounded, Bound::Excluded(&at.key[..])))
-            }
-            (Move::Next, CursorSide::AfterLast) | (Move::Prev, CursorSide::BeforeFirst) => return Ok(None),
+            (Move::Next, Side::On) => (Direction::Forward, (Bound::Excluded(&at.key[..]), Bound::Unbounded)),
+            (Move::Prev, Side::On) => (Direction::Backward, (Bound::Unbounded, Bound::Excluded(&at.key[..]))),
+            (Move::Next, Side::AfterLast) | (Move::Prev, Side::BeforeFirst) => return Ok(None),
         };
-        let row = Side::new(self, id, &known.tree, direction, range)?.into_first(range)?;
+        let row = Joined::new(self, id, &known.tree, direction, range)?.into_first(range)?;
         Ok(match row {
             Some((found, value)) => {
-                *at = CursorPos { key: found, side: CursorSide::On };
+                *at = CursorPos { key: found, side: Side::On };
                 Some(value)
             }
             None => {
                 let side = match direction {
-                    Direction::Forward => CursorSide::AfterLast,
-                    Direction::Backward => CursorSide::BeforeFirst,
+                    Direction::Forward => Side::AfterLast,
+                    Direction::Backward => Side::BeforeFirst,
                 };
                 *at = CursorPos { key: Vec::new(), side };
                 None

@@ -1,46 +1,52 @@
 //! A scan over a tree that versions or own writes touch: three sorted sources joined, from either end.
 //!
-//! Each end has its own sources, so that reading ahead at one end takes nothing from the other; the ends stop where they
-//! meet.
+//! The base is told where the next row of the other two comes (its *stop*): the rows before it are given out as they
+//! come, and only at the stop are the sources joined. Each end has its own sources, so that reading ahead at one end
+//! takes nothing from the other; the ends stop where they meet.
 //!
 //! Invariants:
 //! - Of one key the own write wins over versions, those over the base; deltas are added up on the way.
 //! - Keys come strictly ascending from the front and descending from the back, each once.
-//! - After an error every further call returns an error.
+//! - After an error every further call returns an error of the same kind.
 
 use super::reading::{Reading, with_deltas};
 use crate::{
     overlay::{Data, Deltas, Found},
     seam::{
-        transaction::{KeyRange, Scan},
-        version_store::{Direction, From, VersionStore, Walk},
+        scan::{BaseScan, Direction, Scan},
+        transaction::KeyRange,
+        version_store::{From, VersionStore, Walk},
     },
 };
-use ese_base::{Error, ErrorKind, Result, TreeId, Value};
-use std::{cmp::Ordering, ops::Bound};
+use ese_base::{Result, TreeId, Value, error::Failure};
+use smallvec::SmallVec;
+use std::ops::Bound;
 
 /// A key and its value, owned and borrowed.
 type OwnedRow<'s> = (Vec<u8>, Value<'s>);
+
+/// A bound of usual length takes no memory of its own.
+type KeyBytes = SmallVec<[u8; 40]>;
 
 /// See the head of the module.
 pub(super) struct MergedScan<'s, V: VersionStore> {
     reading: Reading<'s, V>,
     id: TreeId,
-    lower: Bound<Vec<u8>>,
-    upper: Bound<Vec<u8>>,
-    front: Option<Side<'s, V>>,
-    back: Option<Side<'s, V>>,
+    lower: Bound<KeyBytes>,
+    upper: Bound<KeyBytes>,
+    front: Option<Joined<'s, V>>,
+    back: Option<Joined<'s, V>>,
     state: ScanState,
 }
 
 enum ScanState {
     Running,
     Ended,
-    Failed(ErrorKind, String),
+    Failed(Failure),
 }
 
-fn as_range<'k>(lower: &'k Bound<Vec<u8>>, upper: &'k Bound<Vec<u8>>) -> KeyRange<'k> {
-    (lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice))
+fn as_range<'k>(lower: &'k Bound<KeyBytes>, upper: &'k Bound<KeyBytes>) -> KeyRange<'k> {
+    (lower.as_ref().map(SmallVec::as_slice), upper.as_ref().map(SmallVec::as_slice))
 }
 
 impl<'s, V: VersionStore> MergedScan<'s, V> {
@@ -48,8 +54,8 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
         MergedScan {
             reading,
             id,
-            lower: range.0.map(<[u8]>::to_vec),
-            upper: range.1.map(<[u8]>::to_vec),
+            lower: range.0.map(KeyBytes::from_slice),
+            upper: range.1.map(KeyBytes::from_slice),
             front: None,
             back: None,
             state: ScanState::Running,
@@ -61,15 +67,13 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
         match &self.state {
             ScanState::Running => {}
             ScanState::Ended => return Ok(None),
-            ScanState::Failed(kind, what) => return Err(Error::new(*kind, what.clone())),
+            ScanState::Failed(failure) => return Err(failure.again()),
         }
         let taken = self.advance(direction);
         match &taken {
             Ok(Some(_)) => {}
             Ok(None) => self.state = ScanState::Ended,
-            Err(error) => {
-                self.state = ScanState::Failed(error.kind(), format!("the scan failed before: {error}"))
-            }
+            Err(error) => self.state = ScanState::Failed(Failure::of(error)),
         }
         taken
     }
@@ -85,15 +89,15 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
             None => {
                 let begun = self
                     .reading
-                    .with_tree(self.id, |tree| Side::new(&self.reading, self.id, tree, direction, range))?;
+                    .with_tree(self.id, |tree| Joined::new(&self.reading, self.id, tree, direction, range))?;
                 side.insert(begun?)
             }
         };
         let Some(value) = side.next(range)? else { return Ok(None) };
-        let met = other.as_ref().is_some_and(|other| match (direction, other.has_begun) {
-            (_, false) => false,
-            (Direction::Forward, true) => side.key >= other.key,
-            (Direction::Backward, true) => side.key <= other.key,
+        let met = other.as_ref().is_some_and(|other| match (direction, other.last) {
+            (_, Last::Nothing) => false,
+            (Direction::Forward, _) => side.key() >= other.key(),
+            (Direction::Backward, _) => side.key() <= other.key(),
         });
         Ok((!met).then_some(value))
     }
@@ -102,31 +106,37 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
 impl<'s, V: VersionStore> Scan<'s> for MergedScan<'s, V> {
     fn next(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
         let value = self.take(Direction::Forward)?;
-        Ok(value.and_then(|value| Some((self.front.as_ref()?.key.as_slice(), value))))
+        Ok(value.and_then(|value| Some((self.front.as_ref()?.key(), value))))
     }
 
     fn next_back(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
         let value = self.take(Direction::Backward)?;
-        Ok(value.and_then(|value| Some((self.back.as_ref()?.key.as_slice(), value))))
+        Ok(value.and_then(|value| Some((self.back.as_ref()?.key(), value))))
     }
 }
 
-/// One end of a scan: the sources, each with the row it stands at.
-pub(super) struct Side<'s, V: VersionStore> {
+/// One end of a scan: the sources, those of versions each with the row it stands at.
+pub(super) struct Joined<'s, V: VersionStore> {
     direction: Direction,
     walk: Option<V::Walk<'s>>,
     version: Option<(&'s [u8], Found<'s>)>,
     own_walk: Option<V::OwnWalk<'s>>,
     own: Option<(&'s [u8], Found<'s>)>,
-    base: Box<dyn Scan<'s> + 's>,
-    base_key: Vec<u8>,
-    base_value: Option<Value<'s>>,
-    /// The key of the row taken last.
-    key: Vec<u8>,
-    has_begun: bool,
+    base: Box<dyn BaseScan<'s> + 's>,
+    last: Last<'s>,
 }
 
-impl<'s, V: VersionStore> Side<'s, V> {
+/// Whose key the row taken last has.
+#[derive(Clone, Copy)]
+enum Last<'s> {
+    Nothing,
+    /// The base's.
+    Base,
+    /// A version's.
+    Version(&'s [u8]),
+}
+
+impl<'s, V: VersionStore> Joined<'s, V> {
     pub(super) fn new(
         reading: &Reading<'s, V>,
         id: TreeId,
@@ -143,55 +153,30 @@ impl<'s, V: VersionStore> Side<'s, V> {
             Bound::Included(key) => From::At(key),
             Bound::Excluded(key) => From::Behind(key),
         };
-        let mut side = Side {
+        let mut joined = Joined {
             direction,
             walk: reading.core.versions.walk(reading.slot, tree, direction, from),
             version: None,
             own_walk: reading.core.versions.walk_own(reading.slot, tree, direction, from),
             own: None,
             base: reading.base(id)?.scan(id.number, range)?,
-            base_key: Vec::new(),
-            base_value: None,
-            key: Vec::new(),
-            has_begun: false,
+            last: Last::Nothing,
         };
-        side.step_walk();
-        side.step_own();
-        side.step_base()?;
-        Ok(side)
+        joined.step_walk(range);
+        joined.step_own(range);
+        joined.set_stop();
+        Ok(joined)
     }
 
-    fn step_walk(&mut self) {
-        self.version = self.walk.as_mut().and_then(Walk::next);
+    fn step_walk(&mut self, range: KeyRange<'_>) {
+        self.version = self.walk.as_mut().and_then(Walk::next).filter(|row| self.is_within(row.0, range));
     }
 
-    fn step_own(&mut self) {
-        self.own = self.own_walk.as_mut().and_then(Walk::next);
+    fn step_own(&mut self, range: KeyRange<'_>) {
+        self.own = self.own_walk.as_mut().and_then(Walk::next).filter(|row| self.is_within(row.0, range));
     }
 
-    fn step_base(&mut self) -> Result<()> {
-        let row = match self.direction {
-            Direction::Forward => self.base.next()?,
-            Direction::Backward => self.base.next_back()?,
-        };
-        self.base_value = row.map(|(key, value)| {
-            self.base_key.clear();
-            self.base_key.extend_from_slice(key);
-            value
-        });
-        Ok(())
-    }
-
-    /// How a key stands to the nearest one so far.
-    fn nearer(&self, key: &[u8], than: Option<&[u8]>) -> bool {
-        let Some(than) = than else { return true };
-        match self.direction {
-            Direction::Forward => key.cmp(than) == Ordering::Less,
-            Direction::Backward => key.cmp(than) == Ordering::Greater,
-        }
-    }
-
-    /// Whether a key of the versions lies within the far end of the range; the others are cut by their sources.
+    /// Whether a key of the versions lies within the far end of the range; the base cuts its rows itself.
     fn is_within(&self, key: &[u8], range: KeyRange<'_>) -> bool {
         match (self.direction, range) {
             (Direction::Forward, (_, Bound::Included(upper))) => key <= upper,
@@ -202,56 +187,67 @@ impl<'s, V: VersionStore> Side<'s, V> {
         }
     }
 
-    /// The next row that exists; its key is in `self.key` then.
+    /// The nearest key of versions and own writes.
+    #[inline]
+    fn stop(&self) -> Option<&'s [u8]> {
+        let (version, own) = (self.version.as_ref().map(|row| row.0), self.own.as_ref().map(|row| row.0));
+        match (version, own, self.direction) {
+            (Some(version), Some(own), Direction::Forward) => Some(version.min(own)),
+            (Some(version), Some(own), Direction::Backward) => Some(version.max(own)),
+            (version, own, _) => version.or(own),
+        }
+    }
+
+    fn set_stop(&mut self) {
+        if let Some(stop) = self.stop() {
+            self.base.stop_at(stop);
+        }
+    }
+
+    /// The key of the row taken last.
+    #[inline]
+    fn key(&self) -> &[u8] {
+        match self.last {
+            Last::Nothing => &[],
+            Last::Base => self.base.key(),
+            Last::Version(key) => key,
+        }
+    }
+
+    /// The next row that exists; its key is [`Self::key`] then.
+    #[inline]
     fn next(&mut self, range: KeyRange<'_>) -> Result<Option<Value<'s>>> {
         loop {
-            if self.version.as_ref().is_some_and(|(key, _)| !self.is_within(key, range)) {
-                (self.version, self.walk) = (None, None);
+            let row = match self.direction {
+                Direction::Forward => self.base.next()?,
+                Direction::Backward => self.base.next_back()?,
+            };
+            if let Some((_, value)) = row {
+                self.last = Last::Base;
+                return Ok(Some(value));
             }
-            if self.own.as_ref().is_some_and(|(key, _)| !self.is_within(key, range)) {
-                (self.own, self.own_walk) = (None, None);
-            }
-            let mut nearest: Option<&[u8]> = self.base_value.as_ref().map(|_| self.base_key.as_slice());
-            if let Some((key, _)) = &self.version
-                && self.nearer(key, nearest)
-            {
-                nearest = Some(key);
-            }
-            if let Some((key, _)) = &self.own
-                && self.nearer(key, nearest)
-            {
-                nearest = Some(key);
-            }
-            let Some(nearest) = nearest else { return Ok(None) };
-            let mut key = std::mem::take(&mut self.key);
-            key.clear();
-            key.extend_from_slice(nearest);
-            self.key = key;
-            let value = self.take_row()?;
-            if value.is_some() {
-                self.has_begun = true;
-                return Ok(value);
+            let Some(key) = self.stop() else { return Ok(None) };
+            if let Some(value) = self.join(key, range)? {
+                self.last = Last::Version(key);
+                return Ok(Some(value));
             }
         }
     }
 
-    /// Takes the row at `self.key` out of every source that has it, and joins what they say.
-    fn take_row(&mut self) -> Result<Option<Value<'s>>> {
+    /// Takes the row at the stop out of every source that has it, and joins what they say.
+    fn join(&mut self, key: &[u8], range: KeyRange<'_>) -> Result<Option<Value<'s>>> {
+        let base = self.base.take_stop(self.direction)?;
         let mut own = Found::default();
-        if self.own.as_ref().is_some_and(|(key, _)| *key == self.key) {
+        if self.own.as_ref().is_some_and(|row| row.0 == key) {
             own = self.own.take().map(|(_, own)| own).unwrap_or_default();
-            self.step_own();
+            self.step_own(range);
         }
         let mut found = Found::default();
-        if self.version.as_ref().is_some_and(|(key, _)| *key == self.key) {
+        if self.version.as_ref().is_some_and(|row| row.0 == key) {
             found = self.version.take().map(|(_, found)| found).unwrap_or_default();
-            self.step_walk();
+            self.step_walk(range);
         }
-        let mut base = None;
-        if self.base_value.is_some() && self.base_key == self.key {
-            base = self.base_value.take();
-            self.step_base()?;
-        }
+        self.set_stop();
         if own.data != Data::Nothing {
             found = Found { data: own.data, deltas: Deltas::default() };
         }
@@ -266,6 +262,6 @@ impl<'s, V: VersionStore> Side<'s, V> {
     /// The first row, with its key.
     pub(super) fn into_first(mut self, range: KeyRange<'_>) -> Result<Option<OwnedRow<'s>>> {
         let value = self.next(range)?;
-        Ok(value.map(|value| (self.key, value)))
+        Ok(value.map(|value| (self.key().to_vec(), value)))
     }
 }

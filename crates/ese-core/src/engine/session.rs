@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     seam::{
+        scan::Scan,
         session::{Mode, Session, SessionOptions},
-        transaction::{CursorPos, Durability, KeyRange, Move, Reader, Scan},
+        transaction::{CursorPos, Durability, KeyRange, Move, Reader},
         version_store::VersionStore,
     },
     txn::{Outcome, Owner, TxnState},

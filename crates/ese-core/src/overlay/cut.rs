@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     seam::{
+        scan::Direction,
         store::{Change, Store},
-        version_store::{Cut, Direction, From, NewBase, Progress, Taken, Usage, VersionStore},
+        version_store::{Cut, From, NewBase, Progress, Taken, Usage, VersionStore},
     },
     txn::Outcome,
 };

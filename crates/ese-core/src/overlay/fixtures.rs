@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     seam::{
+        scan::BaseScan,
         session::Mode,
         store::{Base, Merge, Store, StoreStats},
-        transaction::{Delta, KeyRange, Scan},
+        transaction::{Delta, KeyRange},
         version_store::{Refusal, Row, VersionStore},
     },
     txn::{Kind, Owner, TxnState},
@@ -40,7 +41,7 @@ impl Base for MapBase {
         Ok(self.0.get(&(tree, key.to_vec())).map(|value| Value::Borrowed(value)))
     }
 
-    fn scan<'b>(&'b self, _tree: TreeNo, _range: KeyRange<'_>) -> Result<Box<dyn Scan<'b> + 'b>> {
+    fn scan<'b>(&'b self, _tree: TreeNo, _range: KeyRange<'_>) -> Result<Box<dyn BaseScan<'b> + 'b>> {
         Err(not_here())
     }
 

@@ -19,7 +19,7 @@ use crate::{
     seam::{
         session::Mode,
         store::Base,
-        transaction::{Delta, KeyRange, Scan},
+        transaction::{Delta, KeyRange},
         version_store::{NewBase, Refusal, VersionStore},
     },
     txn::Kind,
@@ -89,7 +89,7 @@ impl Base for Watched {
         Ok(Some(Value::owned(&self.read().to_le_bytes())))
     }
 
-    fn scan<'b>(&'b self, _tree: TreeNo, _range: KeyRange<'_>) -> Result<Box<dyn Scan<'b> + 'b>> {
+    fn scan<'b>(&'b self, _tree: TreeNo, _range: KeyRange<'_>) -> Result<Box<dyn BaseScan<'b> + 'b>> {
         unreachable!("nobody scans here")
     }
 

@@ -20,12 +20,13 @@ use super::{
 };
 use crate::{
     seam::{
+        scan::Direction,
         session::Mode,
         store::{Base, Store},
         transaction::Delta,
         version_store::{
-            Culprit, Cut, Direction, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage,
-            VersionStore, Written,
+            Culprit, Cut, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage, VersionStore,
+            Written,
         },
     },
     txn::{Kind, Owner, TxnState},
@@ -148,6 +149,13 @@ impl VersionStore for Overlay {
     #[inline]
     fn base<'a>(&'a self, slot: &'a OverlaySlot, attachment: AttachmentNo) -> Option<&'a dyn Base> {
         Some(&*slot.view().database(attachment)?.1.base)
+    }
+
+    #[inline]
+    fn is_untouched(&self, slot: &OverlaySlot, tree: &Arc<SharedTree>) -> bool {
+        // Own versions count, too: whoever wrote one raised the tree to a generation that this view has, or to a
+        // newer one.
+        tree.newest_generation() < slot.view().oldest_number()
     }
 
     #[inline]

@@ -44,9 +44,16 @@ pub(crate) struct View {
     pub(crate) databases: Databases,
     /// Newest first; the first is the active one.
     pub(crate) generations: Vec<Arc<Generation>>,
+    /// The number of the last of them, which every read compares with.
+    oldest: u32,
 }
 
 impl View {
+    pub(super) fn new(number: u64, databases: Databases, generations: Vec<Arc<Generation>>) -> Self {
+        let oldest = generations[generations.len() - 1].number;
+        View { number, databases, generations, oldest }
+    }
+
     /// The place and state of an attached database.
     #[inline]
     pub(crate) fn database(&self, attachment: AttachmentNo) -> Option<(usize, &Database)> {
@@ -64,7 +71,7 @@ impl View {
     /// The number of the oldest generation.
     #[inline]
     pub(crate) fn oldest_number(&self) -> u32 {
-        self.generations[self.generations.len() - 1].number
+        self.oldest
     }
 }
 
@@ -88,7 +95,7 @@ impl Views {
     /// A ring with a first view, number 1.
     pub(crate) fn new(databases: Databases, generations: Vec<Arc<Generation>>) -> Self {
         let ring: Box<[_]> = (0..RING).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
-        let first = Box::into_raw(Box::new(View { number: 1, databases, generations }));
+        let first = Box::into_raw(Box::new(View::new(1, databases, generations)));
         ring[1 % RING].store(first, Ordering::Release);
         Views { current: CacheLine(AtomicU64::new(1)), ring, retired: Mutex::new(Vec::new()) }
     }
@@ -150,7 +157,7 @@ impl Views {
     pub(crate) fn publish(&self, databases: Databases, generations: Vec<Arc<Generation>>, slots: &Slots) {
         let old = self.number();
         let number = self.next_number().expect("the caller has seen that the ring has room");
-        let view = Box::new(View { number, databases, generations });
+        let view = Box::new(View::new(number, databases, generations));
         self.place(number).store(Box::into_raw(view), Ordering::Release);
         self.current.store(number, Ordering::SeqCst);
         fence(Ordering::SeqCst);

@@ -9,7 +9,10 @@ use super::{
     own::Mine,
     visibility::{self, Data, Found, Settled},
 };
-use crate::seam::version_store::{Direction, From, Walk};
+use crate::seam::{
+    scan::Direction,
+    version_store::{From, Walk},
+};
 use ese_base::{CommitTs, Position, TreeId};
 use smallvec::SmallVec;
 

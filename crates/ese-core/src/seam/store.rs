@@ -8,10 +8,7 @@
 //! [`Store`] (which base is the newest). The conformance suite in `ese-sim` tells whether it is right, and
 //! `examples/map_backend` is a complete one on an ordered map.
 
-use super::{
-    log::LogPoint,
-    transaction::{KeyRange, Scan},
-};
+use super::{log::LogPoint, scan::BaseScan, transaction::KeyRange};
 use ese_base::{Position, Result, TreeNo, Value};
 use std::sync::Arc;
 
@@ -43,7 +40,7 @@ pub trait Base: Send + Sync {
     ///
     /// # Errors
     /// As [`Base::get`].
-    fn scan<'b>(&'b self, tree: TreeNo, range: KeyRange<'_>) -> Result<Box<dyn Scan<'b> + 'b>>;
+    fn scan<'b>(&'b self, tree: TreeNo, range: KeyRange<'_>) -> Result<Box<dyn BaseScan<'b> + 'b>>;
 
     /// The numbers of the trees that this base holds rows or roots of, ascending.
     fn trees(&self) -> Vec<TreeNo>;

@@ -3,6 +3,7 @@
 //! Reads take `&self` and writes `&mut self`: a value can therefore not live across a write, and no page is recycled
 //! under it. Bytes only; nothing here is local to one machine.
 
+use super::scan::Scan;
 use ese_base::{AttachmentNo, Result, TreeId, Value};
 use std::ops::Bound;
 
@@ -167,24 +168,6 @@ pub trait Transaction: Reader {
     /// # Errors
     /// `TreeDuplicate`, `ObjectNotFound`, `InvalidName`, `WriteConflict`.
     fn rename_tree(&mut self, tree: TreeId, name: &str) -> Result<()>;
-}
-
-/// A range being read from either end; lends the key from its own buffer, because nodes cut keys.
-///
-/// It stays on the thread of its session. After an error every further call returns an error: no row is ever skipped silently. After `None` from one end both
-/// ends return `None`.
-pub trait Scan<'s> {
-    /// The next row from the front.
-    ///
-    /// # Errors
-    /// What the store reports.
-    fn next(&mut self) -> Result<Option<(&[u8], Value<'s>)>>;
-
-    /// The next row from the back.
-    ///
-    /// # Errors
-    /// What the store reports.
-    fn next_back(&mut self) -> Result<Option<(&[u8], Value<'s>)>>;
 }
 
 /// Where a cursor stands: plain data that outlives statements and transactions; each step finds its place anew.

@@ -16,6 +16,7 @@ use crate::txn::{Kind, Owner, TxnState};
 use ese_base::{AttachmentNo, CommitTs, Position, TreeId};
 use std::sync::Arc;
 
+pub use super::scan::Direction;
 pub use crate::overlay::{Data, Deltas, Found};
 
 /// A row as the version store knows it: the tree's shared object, the key, and the hash of both.
@@ -40,15 +41,6 @@ pub enum Refusal {
     SnapshotTooOld,
     /// The database is not attached any more.
     Detached,
-}
-
-/// Which way a walk goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
-    /// Ascending keys.
-    Forward,
-    /// Descending keys.
-    Backward,
 }
 
 /// Where a walk begins.
@@ -109,6 +101,10 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
 
     /// The base of an attached database, as the pinned snapshot has it.
     fn base<'a>(&'a self, slot: &'a Self::Slot, attachment: AttachmentNo) -> Option<&'a dyn Base>;
+
+    /// Whether no version of the tree counts for the slot, its own ones included: what its base says is all there is.
+    /// `false` is always right.
+    fn is_untouched(&self, slot: &Self::Slot, tree: &Self::Tree) -> bool;
 
     /// What the versions say about a row at the pinned snapshot; own versions are not looked at.
     fn find<'a>(&'a self, slot: &'a Self::Slot, row: &Row<'_, Self::Tree>) -> Found<'a>;

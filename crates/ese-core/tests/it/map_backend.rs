@@ -1,7 +1,7 @@
 //! A backend whose bases are ordered maps.
 
 use ese_base::{Error, ErrorKind, Position, Result, TreeNo, Value, sync::Mutex};
-use ese_core::{Backend, Base, Change, DropProgress, KeyRange, Merge, Scan, Store, StoreStats};
+use ese_core::{Backend, Base, BaseScan, Change, DropProgress, IterScan, KeyRange, Merge, Store, StoreStats};
 use std::{
     collections::BTreeMap,
     ops::Bound,
@@ -28,8 +28,6 @@ struct MapMerge {
     store: Arc<MapStore>,
     rows: Rows,
 }
-
-struct MapScan<'b>(std::collections::btree_map::Range<'b, (TreeNo, Vec<u8>), Vec<u8>>);
 
 impl Backend for MapBackend {
     fn name(&self) -> &'static str {
@@ -111,7 +109,7 @@ impl Base for MapBase {
         Ok(self.0.get(&(tree, key.to_vec())).map(|value| Value::Borrowed(value)))
     }
 
-    fn scan<'b>(&'b self, tree: TreeNo, (lower, upper): KeyRange<'_>) -> Result<Box<dyn Scan<'b> + 'b>> {
+    fn scan<'b>(&'b self, tree: TreeNo, (lower, upper): KeyRange<'_>) -> Result<Box<dyn BaseScan<'b> + 'b>> {
         let row = |key: &[u8]| (tree, key.to_vec());
         let lower = match lower {
             Bound::Unbounded => Bound::Included(row(b"")),
@@ -128,22 +126,13 @@ impl Base for MapBase {
         };
         let none = || (Bound::Included(row(b"")), Bound::Excluded(row(b"")));
         let (lower, upper) = if empty { none() } else { (lower, upper) };
-        Ok(Box::new(MapScan(self.0.range((lower, upper)))))
+        let rows = self.0.range((lower, upper)).map(|((_, key), value)| (key, Value::Borrowed(value)));
+        Ok(Box::new(IterScan::new(rows)))
     }
 
     fn trees(&self) -> Vec<TreeNo> {
         let mut trees: Vec<TreeNo> = self.0.keys().map(|(tree, _)| *tree).collect();
         trees.dedup();
         trees
-    }
-}
-
-impl<'b> Scan<'b> for MapScan<'b> {
-    fn next(&mut self) -> Result<Option<(&[u8], Value<'b>)>> {
-        Ok(self.0.next().map(|((_, key), value)| (&key[..], Value::Borrowed(value))))
-    }
-
-    fn next_back(&mut self) -> Result<Option<(&[u8], Value<'b>)>> {
-        Ok(self.0.next_back().map(|((_, key), value)| (&key[..], Value::Borrowed(value))))
     }
 }

@@ -82,7 +82,7 @@ fn view_of(chain: &[Pushed], states: &[Arc<TxnState>]) -> View {
             entry.payload().newest().unwrap().roll_back();
         }
     }
-    View { number: 1, databases: databases([]), generations }
+    View::new(1, databases([]), generations)
 }
 
 /// With whom the asker clashes, by the rule: newest first, to the first exclusive version that is mine or old.
@@ -162,7 +162,7 @@ fn a_long_run_is_skipped() {
     let newest = entry.payload().newest().unwrap();
     assert_eq!(newest.older_of_other_kind().unwrap().kind(), Kind::lock(LockMode::Read));
     assert_eq!(entry.payload().versions().count(), 1001);
-    let view = View { number: 1, databases: databases([]), generations: vec![generation] };
+    let view = View::new(1, databases([]), vec![generation]);
     let stranger = new_state();
     let asker = Asker { state: &stranger, snapshot: CommitTs(0), kind: add };
     let with = conflict::check(&view, TREE, b"k", u32::MAX, &asker).unwrap_err().with;
