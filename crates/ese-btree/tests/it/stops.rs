@@ -10,7 +10,7 @@ type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 fn key(number: u32) -> Vec<u8> {
     // Prefixes of each other and long ones, too, so that leaves cut different prefixes.
     let mut key = (number / 2).to_be_bytes().to_vec();
-    key.extend(std::iter::repeat_n(7, if number % 11 == 0 { 60 } else { 0 }));
+    key.extend(std::iter::repeat_n(7, if number.is_multiple_of(11) { 60 } else { 0 }));
     key.extend(std::iter::repeat_n(1, (number % 2) as usize));
     key
 }
