@@ -28,7 +28,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 const KEYS: [&[u8]; 4] = [b"a", b"b", b"ba", b"c"];
@@ -73,6 +73,8 @@ struct World {
     next_attachment: u32,
     /// Claimed and not visible.
     queue: Vec<(u64, Arc<TxnState>)>,
+    /// Every transaction that could write.
+    states: Vec<Weak<TxnState>>,
     merge: Merge,
     /// Whether stores may run out of space.
     may_be_full: bool,
@@ -131,6 +133,7 @@ impl World {
             attached,
             next_attachment: 3,
             queue: Vec::new(),
+            states: Vec::new(),
             merge: Merge::Idle,
             may_be_full: true,
             detached: Rows::new(),

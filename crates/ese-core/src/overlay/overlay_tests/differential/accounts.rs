@@ -62,5 +62,9 @@ impl World {
                 assert_eq!(self.oracle.value(newest, row), Some(value));
             }
         }
+        let states = std::mem::take(&mut self.states);
+        drop(self);
+        let kept = states.iter().filter(|state| state.strong_count() > 0).count();
+        assert_eq!(kept, 0, "each reference of a transaction's state was given back");
     }
 }

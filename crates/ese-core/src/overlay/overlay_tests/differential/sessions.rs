@@ -6,7 +6,7 @@ use crate::{
     seam::{session::Mode, version_store::VersionStore},
 };
 use rand::Rng;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 impl World {
     pub(super) fn session_step(&mut self, at: usize) {
@@ -37,6 +37,7 @@ impl World {
         let mode = if self.rng.random_bool(0.3) { Mode::ReadOnly } else { Mode::ReadWrite };
         let snapshot = self.sessions[at].party.begin(mode);
         assert_eq!(snapshot, self.oracle.newest(), "a snapshot covers what was committed before");
+        self.states.extend(self.overlay.written(&self.sessions[at].party.slot).state.map(Arc::downgrade));
         self.sessions[at].txn = Some(Txn {
             mode,
             snapshot,
