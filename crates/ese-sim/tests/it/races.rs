@@ -1,6 +1,7 @@
 //! Orders and pressures that need figures or a backend of their own; orders that text can tell are scenarios under
 //! `scenarios/merges`.
 
+mod commits;
 mod merges;
 mod pressure;
 mod space;
@@ -26,15 +27,17 @@ struct Stage {
     engine: Arc<dyn Engine>,
     tree: TreeId,
     backend: Arc<MemoryBackend>,
+    clock: Arc<ManualClock>,
 }
 
 fn stage(options: Options) -> Stage {
     let backend = Arc::new(MemoryBackend::new(PAGE_SIZE_DEFAULT_BYTES).expect("the default is a page size"));
     let clock = Arc::new(ManualClock::default());
-    let engine = LocalEngine::start(options, Arc::clone(&backend) as _, clock).expect("an engine starts");
+    let engine = LocalEngine::start(options, Arc::clone(&backend) as _, Arc::clone(&clock) as _)
+        .expect("an engine starts");
     let mut session = engine.session(SessionOptions::default()).expect("there is room for a session");
     let tree = session.create_tree(engine.main_database(), "t").expect("the name is free");
-    Stage { engine, tree, backend }
+    Stage { engine, tree, backend, clock }
 }
 
 impl Stage {

@@ -2,7 +2,7 @@
 
 use super::{BUDGET, fill, key, put, small, stage};
 use ese_base::ErrorKind;
-use ese_core::{Durability, Mode, Step};
+use ese_core::{Background, Durability, LockMode, Mode, Options, Put, Step};
 
 #[test]
 fn an_open_writer_fills_the_version_store_and_is_named() {
@@ -179,5 +179,69 @@ fn idle_sessions_keep_nothing() {
     let stats = stage.engine.stats();
     assert_eq!((stats.views, stats.reader_held_bytes, stats.window_entries), (1, 0, 0), "{stats:?}");
     drop(idle);
+    stage.ends_well();
+}
+
+/// Who waits for room stands outside the gate, which the merge that makes the room has to close.
+#[test]
+fn writers_that_wait_for_room_let_the_gate_be_closed() {
+    for background in [Background::Manual, Background::Threads] {
+        let stage = stage(Options { background, ..small() });
+        let work = |number: u32| {
+            let mut session = stage.session(&format!("thread {number}"));
+            for row in number * 10_000..number * 10_000 + 1000 {
+                // Others may take the room that a merge has made before this one looks; it asks again then.
+                while let Err(error) = put(&mut *session, stage.tree, row) {
+                    assert_eq!(error.kind(), ErrorKind::VersionStoreFull);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                scope.spawn(move || work(number));
+            }
+        });
+        let stats = stage.engine.stats();
+        assert!(stats.merges > 2, "{stats:?}");
+        let session = stage.session("reader");
+        for number in 0..4 {
+            for row in number * 10_000..number * 10_000 + 1000 {
+                assert!(session.get(stage.tree, &key(row)).unwrap().is_some(), "row {row}");
+            }
+        }
+        stage.ends_well();
+    }
+}
+
+/// What conflict checks remember is bounded: the transaction that would need more is told that it is too old, by its own
+/// name, whatever it writes; nobody else is, and it reads on.
+#[test]
+fn a_transaction_older_than_what_conflict_checks_remember_is_told_so() {
+    let stage = stage(small());
+    let (mut old, mut load) = (stage.session("old"), stage.session("load"));
+    put(&mut *load, stage.tree, 0).unwrap();
+    old.begin(Mode::ReadWrite).unwrap();
+    put(&mut *old, stage.tree, 1_000_000).unwrap();
+    for round in 0..20 {
+        for row in round * 1000..round * 1000 + 1000 {
+            load.put(stage.tree, &key(row + 1), b"v", Put::Upsert).unwrap();
+        }
+        stage.engine.merge().unwrap();
+    }
+    let error = put(&mut *old, stage.tree, 2_000_000).unwrap_err();
+    assert!(error.to_string().contains("old") && error.is_concurrent(), "{error}");
+    let insert = old.put(stage.tree, &key(3_000_000), b"", Put::Insert).unwrap_err();
+    let lock = old.lock(stage.tree, &key(4_000_000), LockMode::Read).unwrap_err();
+    assert_eq!([error, insert, lock].map(|error| error.kind()), [ErrorKind::VersionStoreFull; 3]);
+    // It reads what it read before, what it wrote is there, and the young ones write where they like.
+    assert!(old.get(stage.tree, &key(0)).unwrap().is_some());
+    assert!(old.get(stage.tree, &key(1_000_000)).unwrap().is_some());
+    assert!(old.get(stage.tree, &key(1)).unwrap().is_none());
+    put(&mut *load, stage.tree, 0).unwrap();
+    // Run again, it goes through.
+    old.rollback_to(0).unwrap();
+    old.begin(Mode::ReadWrite).unwrap();
+    put(&mut *old, stage.tree, 2_000_000).unwrap();
+    old.commit(Durability::Lazy).unwrap();
     stage.ends_well();
 }
