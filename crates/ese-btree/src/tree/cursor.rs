@@ -125,7 +125,7 @@ impl<'p, P: Pages> Range<'p, P> {
         self.row(Side::Back, index).map(Some)
     }
 
-    /// Makes the range end before `key` for now, whichever end is read: `next` returns `None` there until
+    /// Makes the range end before `key`, whichever end is read: `next` returns `None` there until
     /// [`Range::take_stop`]. Only one end is used of a range with stops.
     pub fn stop_at(&mut self, key: &[u8]) {
         let stop = self.stop.insert(KeyBytes::from_slice(key));

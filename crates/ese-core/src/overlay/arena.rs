@@ -22,6 +22,7 @@ mod loom_tests;
 #[cfg(not(loom))]
 mod tests;
 
+use super::index::prefetch_lines;
 use ese_base::{
     memory::Block,
     sync::{
@@ -43,6 +44,9 @@ const HEADER_BYTES: usize = size_of::<Chunk>().next_multiple_of(ALIGN_MAX);
 const OWN_CHUNK_PART: usize = 4;
 /// Chunks in use at once, at most.
 const STRIPES: usize = 4;
+/// Whoever takes a piece asks the processor for memory so far behind it, for those that take the next ones: a piece is
+/// written at once, and the fences of a write wait for what was written before.
+const AHEAD_BYTES: usize = 512;
 const CHUNK_BYTES_MIN: usize = 2 * HEADER_BYTES;
 
 /// See the head of the module.
@@ -201,8 +205,12 @@ impl Chunk {
                 return None;
             }
             match used.compare_exchange_weak(seen, from + bytes, Ordering::Relaxed, Ordering::Relaxed) {
-                // SAFETY: `from + bytes` is within the chunk.
-                Ok(_) => return Some(unsafe { NonNull::new_unchecked(chunk.cast::<u8>().add(from)) }),
+                Ok(_) => {
+                    let ahead = chunk.cast::<u8>().wrapping_add(from + AHEAD_BYTES);
+                    prefetch_lines(ahead, bytes.min(AHEAD_BYTES));
+                    // SAFETY: `from + bytes` is within the chunk.
+                    return Some(unsafe { NonNull::new_unchecked(chunk.cast::<u8>().add(from)) });
+                }
                 Err(now) => seen = now,
             }
         }

@@ -33,17 +33,19 @@ pub(crate) struct Asker<'a> {
     pub(crate) kind: Kind,
 }
 
-/// Looks at the versions of the row in the generations numbered up to `newest` (older ones cannot hold it).
+/// Looks at the versions of the row in the active generation, where it has the chain `active`, and in the others
+/// numbered up to `newest` (older ones cannot hold it).
 pub(crate) fn check(
     view: &View,
     tree: TreeId,
     key: &[u8],
-    newest: u32,
+    (active, newest): (Option<&Chain>, u32),
     asker: &Asker<'_>,
 ) -> Result<(), Conflict> {
-    for generation in view.generations.iter().filter(|generation| generation.number <= newest) {
-        let Some(entry) = generation.index(tree).and_then(|index| index.get(key)) else { continue };
-        match walk(entry.payload(), asker) {
+    let others = view.generations[1..].iter().filter(|generation| generation.number <= newest);
+    let others = others.filter_map(|generation| Some(generation.index(tree)?.get(key)?.payload()));
+    for chain in active.into_iter().chain(others) {
+        match walk(chain, asker) {
             Walked::On => {}
             Walked::Settled => return Ok(()),
             Walked::Met(version) => {

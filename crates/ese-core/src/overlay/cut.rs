@@ -63,12 +63,14 @@ impl MergePlan {
                 self.after = None;
                 continue;
             };
+            let mut last = None;
             while let Some((key, found)) = walk.next_row() {
                 if left == 0 {
+                    self.after = last.map(<[u8]>::to_vec).or(self.after.take());
                     return Ok(Progress::More);
                 }
                 left -= 1;
-                self.after = Some(key.to_vec());
+                last = Some(key);
                 let taken = |change| Taken { attachment: tree.attachment, tree: tree.number, key, change };
                 match found.data {
                     Data::Deleted => sink(taken(Change::Delete))?,

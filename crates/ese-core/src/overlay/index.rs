@@ -29,7 +29,7 @@ mod tests;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use entry::Entry;
-pub(crate) use prefetch::prefetch_line;
+pub(crate) use prefetch::{prefetch_line, prefetch_lines};
 
 use super::arena::Arena;
 use entry::Thin;
@@ -39,6 +39,7 @@ use ese_base::sync::{
     spin_until,
 };
 use node::{Item, Node, Target};
+use order::Order;
 use std::{marker::PhantomData, ptr, ptr::NonNull};
 
 /// Items of a node; few under the model checker, so that it sees splits.
@@ -51,6 +52,20 @@ pub(crate) struct Index<P, const N: usize = SLOTS> {
     entries: PhantomData<P>,
     /// Taken to change the tree; off the line that every reader loads.
     latch: CacheLine<AtomicU32>,
+}
+
+/// Where a key is, or would be: the leaf, its order word, and the rank there; nothing, of an index without a leaf.
+pub(crate) struct Place<'a, P, const N: usize = SLOTS>(Option<(&'a Node<P, N>, Order, Result<usize, usize>)>);
+
+impl<'a, P, const N: usize> Place<'a, P, N> {
+    /// The key's entry, if it was there.
+    #[inline]
+    pub(crate) fn entry(&self) -> Option<&'a Entry<P>> {
+        match self.0 {
+            Some((leaf, order, Ok(rank))) => Some(leaf.entry(order.slot(rank))),
+            _ => None,
+        }
+    }
 }
 
 /// Whether [`Index::get_or_insert`] inserted.
@@ -88,10 +103,16 @@ impl<P, const N: usize> Index<P, N> {
     /// The entry of the key.
     #[inline]
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Entry<P>> {
-        let leaf = self.leaf(Target::Key(key))?;
-        let order = leaf.order();
-        let rank = leaf.locate(order, key).ok()?;
-        Some(leaf.entry(order.slot(rank)))
+        self.place(key).entry()
+    }
+
+    /// Where the key is, or would be.
+    #[inline]
+    pub(crate) fn place(&self, key: &[u8]) -> Place<'_, P, N> {
+        Place(self.leaf(Target::Key(key)).map(|leaf| {
+            let order = leaf.order();
+            (leaf, order, leaf.locate(order, key))
+        }))
     }
 
     /// A cursor that has no place yet.
@@ -123,34 +144,44 @@ impl<P: Default + Sync, const N: usize> Index<P, N> {
     /// The entry of the key, which is made if need be, in the arena of this index.
     #[inline]
     pub(crate) fn get_or_insert(&self, arena: &Arena, key: &[u8]) -> Placed<'_, P> {
+        self.insert_at(self.place(key), arena, key)
+    }
+
+    /// As [`Self::get_or_insert`], with what [`Self::place`] said of the key some time before.
+    #[inline]
+    pub(crate) fn insert_at<'a>(
+        &'a self,
+        place: Place<'a, P, N>,
+        arena: &Arena,
+        key: &[u8],
+    ) -> Placed<'a, P> {
         let mut fresh = None;
-        let mut placed = None;
-        spin_until(|| {
-            placed = self.try_place(arena, key, &mut fresh);
-            placed.is_some()
-        });
+        let mut placed = self.try_insert(place, arena, key, &mut fresh);
+        if placed.is_none() {
+            spin_until(|| {
+                placed = self.try_insert(self.place(key), arena, key, &mut fresh);
+                placed.is_some()
+            });
+        }
         placed.expect("the loop ends when it is")
     }
 
     /// One attempt; `None` when the leaf was replaced meanwhile. `fresh` keeps the new entry from one to the next.
     #[inline]
-    fn try_place(
-        &self,
+    fn try_insert<'a>(
+        &'a self,
+        place: Place<'a, P, N>,
         arena: &Arena,
         key: &[u8],
         fresh: &mut Option<NonNull<Thin<P>>>,
-    ) -> Option<Placed<'_, P>> {
-        let seen = self.leaf(Target::Key(key)).map(|leaf| {
-            let order = leaf.order();
-            (leaf, order, leaf.locate(order, key))
-        });
-        if let Some((leaf, order, Ok(rank))) = seen {
-            return Some(Placed::Found(leaf.entry(order.slot(rank))));
+    ) -> Option<Placed<'a, P>> {
+        if let Some(entry) = place.entry() {
+            return Some(Placed::Found(entry));
         }
         let thin = *fresh.get_or_insert_with(|| Entry::create(arena, key));
         // SAFETY: made above, or in an earlier attempt.
         let placed = Placed::Inserted(unsafe { Entry::at(thin.as_ptr()) });
-        let Some((leaf, seen, Err(rank))) = seen else {
+        let Place(Some((leaf, seen, Err(rank)))) = place else {
             return self.plant(arena, Item::first(key, thin)).then_some(placed);
         };
         let order = leaf.latch()?;

@@ -5,9 +5,11 @@
 //! - Nothing here waits for a transaction, reads a page or calls back.
 
 use super::{
+    chain::Chain,
     conflict::{self, Asker},
     gate::Entered,
     generation::Generation,
+    index::{Entry, Place},
     own::OwnWrites,
     store::Overlay,
     tree::SharedTree,
@@ -37,16 +39,19 @@ impl Overlay {
         (newest >= oldest).then_some(newest)
     }
 
-    /// The conflict check; the caller is inside the gate and holds the row's latch.
+    /// The conflict check; the caller is inside the gate and holds the row's latch. `active` is what the active
+    /// generation has of the row.
     #[inline]
     pub(super) fn admit(
         &self,
         view: &View,
         row: &Row<'_, Arc<SharedTree>>,
+        active: Option<&Entry<Chain>>,
         asker: &Asker<'_>,
     ) -> Result<(), Refusal> {
         if let Some(newest) = self.newest_holding(view, row.tree, row.hash) {
-            conflict::check(view, row.tree.id, row.key, newest, asker)
+            let held = (active.map(Entry::payload), newest);
+            conflict::check(view, row.tree.id, row.key, held, asker)
                 .map_err(|met| Refusal::Conflict(met.with))?;
         }
         if self.window.conflicts(row.hash, asker.kind, asker.snapshot) {
@@ -70,10 +75,16 @@ impl Overlay {
     ) -> Result<Inserted, Refusal> {
         let view = self.views.current(entered);
         let id = row.tree.id;
-        let Some((place, database)) = view.database(id.attachment) else { return Err(Refusal::Detached) };
-        let _latched = self.latches.lock(row.hash);
+        let Some((database_place, database)) = view.database(id.attachment) else {
+            return Err(Refusal::Detached);
+        };
+        let latched = self.latches.lock(row.hash);
         let Some(state) = own.state() else { unreachable!("a transaction begins to write before it writes") };
-        self.admit(view, row, &Asker { state, snapshot, kind })?;
+        let active = view.active();
+        let index = active.index(id);
+        // One descent finds what conflicts and where to insert.
+        let place = index.map(|index| index.place(row.key));
+        self.admit(view, row, place.as_ref().and_then(Place::entry), &Asker { state, snapshot, kind })?;
         let counter = match reading {
             Reading::Nothing => 0,
             Reading::Counter { l, .. } if l != database.l => return Ok(Inserted::ViewChanged),
@@ -81,13 +92,16 @@ impl Overlay {
                 counter_before(view, row, kind.is_wide(), (l, base, offset))
             }
         };
-        let active = view.active();
         let Some((state, writer)) = own.record(active) else { unreachable!("it has a state, as above") };
-        writer.use_database(place);
+        writer.use_database(database_place);
         // Raised before the insert: who has seen the version must find its generation here.
-        self.recency.raise(row.hash, active.number);
+        self.recency.raise(&latched, row.hash, active.number);
         row.tree.raise(active.number);
-        let entry = active.index_or_insert(id).get_or_insert(active.arena(), row.key).entry();
+        let placed = match (index, place) {
+            (Some(index), Some(place)) => index.insert_at(place, active.arena(), row.key),
+            _ => active.index_or_insert(id).get_or_insert(active.arena(), row.key),
+        };
+        let entry = placed.entry();
         let version = entry.payload().push(active.arena(), state, kind, payload);
         own.push(id, row.hash, entry, version);
         if kind.is_delta() && entry.payload().deltas().is_multiple_of(HOT_DELTAS) {

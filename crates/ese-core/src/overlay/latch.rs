@@ -9,7 +9,8 @@ use ese_base::sync::{
     spin_until,
 };
 
-const STRIPES: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
+/// How many latches there are; a row's is its hash modulo this.
+pub(super) const LATCHES: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 
 /// The latches of an overlay.
 #[derive(Debug)]
@@ -21,13 +22,13 @@ pub(crate) struct Latched<'l>(&'l AtomicBool);
 
 impl Latches {
     pub(crate) fn new() -> Self {
-        Latches((0..STRIPES).map(|_| CacheLine(AtomicBool::new(false))).collect())
+        Latches((0..LATCHES).map(|_| CacheLine(AtomicBool::new(false))).collect())
     }
 
     /// Takes the latch of the stripe that `hash` falls into.
     #[inline]
     pub(crate) fn lock(&self, hash: u64) -> Latched<'_> {
-        let latch = &self.0[ese_base::id::stripe(hash, STRIPES)].0;
+        let latch = &self.0[ese_base::id::stripe(hash, LATCHES)].0;
         spin_until(|| {
             !latch.load(Ordering::Relaxed)
                 && latch.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()

@@ -5,12 +5,17 @@
 //! - Only a number below all generations of a view is a miss. A number above the view's newest generation says nothing
 //!   about the view: every generation is asked.
 
+use super::{
+    index::prefetch_line,
+    latch::{LATCHES, Latched},
+};
 use ese_base::{
     id::stripe,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-const SLOT_BITS: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 21 };
+const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1 << 21 };
+const _: () = assert!(SLOTS.is_multiple_of(LATCHES));
 
 /// For each slot of key hashes, the newest generation that got such a key.
 pub(crate) struct Recency(Box<[AtomicU32]>);
@@ -19,16 +24,16 @@ pub(crate) struct Recency(Box<[AtomicU32]>);
 #[cfg(not(any(loom, shuttle)))]
 fn zeroed() -> Box<[AtomicU32]> {
     use zerocopy::FromZeros;
-    match <[AtomicU32]>::new_box_zeroed_with_elems(1 << SLOT_BITS) {
+    match <[AtomicU32]>::new_box_zeroed_with_elems(SLOTS) {
         Ok(slots) => slots,
-        Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u32; 1 << SLOT_BITS]>()),
+        Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u32; SLOTS]>()),
     }
 }
 
 /// A model checker's atomics are not plain memory.
 #[cfg(any(loom, shuttle))]
 fn zeroed() -> Box<[AtomicU32]> {
-    (0..1 << SLOT_BITS).map(|_| AtomicU32::new(0)).collect()
+    (0..SLOTS).map(|_| AtomicU32::new(0)).collect()
 }
 
 impl Recency {
@@ -36,9 +41,17 @@ impl Recency {
         Recency(zeroed())
     }
 
+    /// Rows of one slot have one latch.
     #[inline]
     fn slot(&self, hash: u64) -> &AtomicU32 {
-        &self.0[stripe(hash >> (u64::BITS - SLOT_BITS), 1 << SLOT_BITS)]
+        let of_latch = stripe(hash >> u32::BITS, SLOTS / LATCHES);
+        &self.0[stripe(hash, LATCHES) * (SLOTS / LATCHES) + of_latch]
+    }
+
+    /// Asks for the slot.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        prefetch_line(std::ptr::from_ref(self.slot(hash)).cast());
     }
 
     /// The newest generation that may hold the key.
@@ -47,12 +60,13 @@ impl Recency {
         self.slot(hash).load(Ordering::Relaxed)
     }
 
-    /// Notes that generation `number` is about to get the key.
+    /// Notes that generation `number` is about to get the key. The latch, which the caller shows, is that of all rows of
+    /// the slot: nobody else writes it meanwhile.
     #[inline]
-    pub(crate) fn raise(&self, hash: u64, number: u32) {
+    pub(crate) fn raise(&self, _latch: &Latched<'_>, hash: u64, number: u32) {
         let slot = self.slot(hash);
         if slot.load(Ordering::Relaxed) < number {
-            slot.fetch_max(number, Ordering::Relaxed);
+            slot.store(number, Ordering::Relaxed);
         }
     }
 }

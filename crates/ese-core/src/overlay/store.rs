@@ -262,6 +262,7 @@ impl VersionStore for Overlay {
         kind: Kind,
         payload: &[u8],
     ) -> Result<(), Refusal> {
+        self.recency.prefetch(row.hash);
         let entered = self.gate.enter(slot.slots.line(slot.index));
         let writer = (slot.snapshot, &mut slot.own);
         self.insert(&entered, writer, row, (kind, payload), Reading::Nothing).map(drop)
@@ -277,7 +278,8 @@ impl VersionStore for Overlay {
         let view = self.views.current(&entered);
         let Some(state) = slot.own.state() else { return Ok(()) };
         let _latched = self.latches.lock(row.hash);
-        self.admit(view, row, &Asker { state, snapshot: slot.snapshot, kind })
+        let active = view.active().index(row.tree.id).and_then(|index| index.get(row.key));
+        self.admit(view, row, active, &Asker { state, snapshot: slot.snapshot, kind })
     }
 
     fn write_delta(

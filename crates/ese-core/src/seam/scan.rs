@@ -40,7 +40,7 @@ pub trait BaseScan<'b>: Scan<'b> {
     /// The key of the row given last; empty before the first.
     fn key(&self) -> &[u8];
 
-    /// Makes the scan end before `key` for now, whichever end is read: there it returns `None`, until
+    /// Makes the scan end before `key`, whichever end is read: there it returns `None`, until
     /// [`BaseScan::take_stop`] or the next stop. Rows that were passed do not come back.
     fn stop_at(&mut self, key: &[u8]);
 

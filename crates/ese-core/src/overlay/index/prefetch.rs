@@ -3,8 +3,14 @@
 /// The lines that a value of type `T` lies on.
 #[inline]
 pub(super) fn prefetch<T>(at: *const T) {
-    for offset in (0..size_of::<T>()).step_by(64) {
-        prefetch_line(at.cast::<u8>().wrapping_add(offset));
+    prefetch_lines(at.cast(), size_of::<T>());
+}
+
+/// As many lines as `bytes` bytes take.
+#[inline]
+pub(crate) fn prefetch_lines(at: *const u8, bytes: usize) {
+    for offset in (0..bytes).step_by(64) {
+        prefetch_line(at.wrapping_add(offset));
     }
 }
 
