@@ -7,6 +7,8 @@ mod history;
 #[cfg(not(shuttle))]
 mod model;
 #[cfg(not(shuttle))]
+mod orders;
+#[cfg(not(shuttle))]
 mod races;
 #[cfg(not(shuttle))]
 mod random;
