@@ -38,6 +38,7 @@ mod own;
 mod pin;
 mod recency;
 mod slot;
+mod spare;
 mod store;
 mod tree;
 mod view;

@@ -395,6 +395,9 @@ pub(super) fn run<V: VersionStore>(core: &Core<V>) {
     loop {
         // An error has poisoned the engine; there is nothing to do but to wait for the end.
         let step = step(core).unwrap_or(Step::Idle);
+        if step == Step::Idle && core.versions.prepare_memory() {
+            continue;
+        }
         let mut orders = core.work.orders.lock();
         if orders.stop {
             return;

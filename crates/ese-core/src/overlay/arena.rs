@@ -22,7 +22,7 @@ mod loom_tests;
 #[cfg(not(loom))]
 mod tests;
 
-use super::index::prefetch_lines;
+use super::{index::prefetch_lines, spare::Spares};
 use ese_base::{
     memory::Block,
     sync::{
@@ -34,10 +34,11 @@ use std::{
     alloc::{Layout, handle_alloc_error},
     ptr,
     ptr::NonNull,
+    sync::Arc,
 };
 
 /// The coarsest alignment of a piece, and that of chunks.
-const ALIGN_MAX: usize = 128;
+pub(super) const ALIGN_MAX: usize = 128;
 /// A chunk's header has cache lines of its own; everybody writes there.
 const HEADER_BYTES: usize = size_of::<Chunk>().next_multiple_of(ALIGN_MAX);
 /// A piece of more than this part of the greatest chunk gets a chunk of its own, so that little is left unused.
@@ -58,6 +59,8 @@ pub(crate) struct Arena {
     bytes: AtomicU64,
     first_chunk_bytes: usize,
     chunk_max_bytes: usize,
+    /// Where chunks come from and go to, before the system.
+    spares: Option<Arc<Spares>>,
 }
 
 /// The head of a chunk.
@@ -81,7 +84,14 @@ impl Arena {
             bytes: AtomicU64::new(0),
             first_chunk_bytes,
             chunk_max_bytes: chunk_max_bytes.max(first_chunk_bytes),
+            spares: None,
         }
+    }
+
+    /// The same, and chunks of the greatest size are exchanged with `spares`.
+    pub(crate) fn with_spares(mut self, spares: &Arc<Spares>) -> Self {
+        self.spares = Some(Arc::clone(spares));
+        self
     }
 
     /// Memory that nobody else has, for as long as the arena lives. `align` is a power of two of at most
@@ -113,7 +123,7 @@ impl Arena {
     fn grow(&self, current: &AtomicPtr<Chunk>, full: *mut Chunk, bytes: usize) -> Grown {
         let room = bytes.checked_add(HEADER_BYTES).expect("no value is near the size of the address space");
         if room > self.chunk_max_bytes / OWN_CHUNK_PART {
-            let own = Chunk::create(room, room);
+            let own = Chunk::create(Self::block(room), room);
             self.keep(own);
             return Grown::Piece(Chunk::first_piece(own));
         }
@@ -125,7 +135,8 @@ impl Arena {
         };
         let size = doubled.max(room * OWN_CHUNK_PART).min(self.chunk_max_bytes);
         // The piece is taken before anybody sees the chunk, so that one round suffices.
-        let fresh = Chunk::create(size, room);
+        let spare = self.spares.as_ref().and_then(|spares| spares.take(size));
+        let fresh = Chunk::create(spare.unwrap_or_else(|| Self::block(size)), room);
         match current.compare_exchange(full, fresh, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 self.keep(fresh);
@@ -133,9 +144,23 @@ impl Arena {
             }
             Err(other) => {
                 // SAFETY: made above and seen by nobody else.
-                unsafe { Chunk::free(fresh) };
+                self.give_back(unsafe { Chunk::free(fresh) });
                 Grown::Current(other)
             }
+        }
+    }
+
+    /// Fresh memory.
+    fn block(bytes: usize) -> Block {
+        Block::zeroed(bytes, ALIGN_MAX).unwrap_or_else(|| {
+            let layout = Layout::from_size_align(bytes, ALIGN_MAX);
+            handle_alloc_error(layout.expect("no value is near the size of the address space"))
+        })
+    }
+
+    fn give_back(&self, block: Block) {
+        if let Some(spares) = &self.spares {
+            spares.give(block);
         }
     }
 
@@ -163,24 +188,20 @@ enum Grown {
 }
 
 impl Chunk {
-    /// Memory for a chunk of `bytes`, of which `used` are taken.
-    fn create(bytes: usize, used: usize) -> *mut Chunk {
-        let Some(block) = Block::zeroed(bytes, ALIGN_MAX) else { handle_alloc_error(Self::layout(bytes)) };
+    /// A chunk in `block`, of which the first `used` bytes are taken.
+    fn create(block: Block, used: usize) -> *mut Chunk {
+        let bytes = block.bytes();
         let chunk = block.start().as_ptr().cast::<Chunk>();
-        // SAFETY: fresh memory of at least a header's size, aligned beyond its need.
+        // SAFETY: memory that nobody else has, of at least a header's size, aligned beyond its need.
         unsafe { chunk.write(Chunk { used: AtomicUsize::new(used), bytes, next: ptr::null_mut(), block }) };
         chunk
     }
 
     /// # Safety
     /// The chunk came from [`Self::create`], and nobody uses it or a piece of it any more.
-    unsafe fn free(chunk: *mut Chunk) {
-        // SAFETY: the caller vouches for the chunk. The block is moved out of the memory it owns before that goes.
-        drop(unsafe { (&raw const (*chunk).block).read() });
-    }
-
-    fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, ALIGN_MAX).expect("no value is near the size of the address space")
+    unsafe fn free(chunk: *mut Chunk) -> Block {
+        // SAFETY: the caller vouches for the chunk. The block is moved out of the memory it owns, once.
+        unsafe { (&raw const (*chunk).block).read() }
     }
 
     /// What `create` was told to take.
@@ -222,11 +243,13 @@ impl Drop for Arena {
         let mut chunk = self.chunks.load(Ordering::Acquire);
         while !chunk.is_null() {
             // SAFETY: exclusive access: no piece is in use any more, and every chunk is on the list once.
-            chunk = unsafe {
+            let block = unsafe {
                 let next = (*chunk).next;
-                Chunk::free(chunk);
-                next
+                let block = Chunk::free(chunk);
+                chunk = next;
+                block
             };
+            self.give_back(block);
         }
     }
 }

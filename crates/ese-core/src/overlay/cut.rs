@@ -123,7 +123,8 @@ impl Overlay {
     }
 
     fn next_generation(&self, view: &View) -> Arc<Generation> {
-        Arc::new(Generation::new(view.active().number + 1, self.limits.generation_bytes))
+        let number = view.active().number + 1;
+        Arc::new(Generation::with_spares(number, self.limits.generation_bytes, &self.spares))
     }
 
     pub(super) fn cut_and_seal(&self, position: &mut dyn FnMut() -> Position) -> Cut {

@@ -7,7 +7,12 @@
 
 #![expect(unsafe_code, reason = "tree tables and writer records lie in the arena")]
 
-use super::{arena::Arena, chain::Chain, index::Index};
+use super::{
+    arena::Arena,
+    chain::Chain,
+    index::Index,
+    spare::{CHUNK_BYTES, Spares},
+};
 use crate::txn::{Outcome, TxnState};
 use ese_base::{
     Position, TreeId,
@@ -54,10 +59,18 @@ unsafe impl Sync for Generation {}
 impl Generation {
     /// An empty generation; its arena grows in chunks that suit `bytes`, the size at which it will be sealed.
     pub(crate) fn new(number: u32, bytes: u64) -> Self {
-        let most = usize::try_from(bytes / 16).unwrap_or(usize::MAX).clamp(4 << 10, 4 << 20);
+        Self::in_arena(number, arena_for(bytes))
+    }
+
+    /// The same; its chunks come from `spares` and go there.
+    pub(crate) fn with_spares(number: u32, bytes: u64, spares: &Arc<Spares>) -> Self {
+        Self::in_arena(number, arena_for(bytes).with_spares(spares))
+    }
+
+    fn in_arena(number: u32, arena: Arena) -> Self {
         Generation {
             number,
-            arena: Arena::new(most.min(64 << 10), most),
+            arena,
             trees: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             writers: AtomicPtr::new(ptr::null_mut()),
             unsettled: AtomicPtr::new(ptr::null_mut()),
@@ -213,6 +226,11 @@ impl Generation {
     pub(crate) fn is_held_by_full(&self) -> bool {
         self.held_by_full.load(Ordering::Relaxed)
     }
+}
+
+fn arena_for(bytes: u64) -> Arena {
+    let most = usize::try_from(bytes / 16).unwrap_or(usize::MAX).clamp(4 << 10, CHUNK_BYTES);
+    Arena::new(most.min(64 << 10), most)
 }
 
 impl Writer {

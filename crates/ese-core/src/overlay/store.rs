@@ -12,6 +12,7 @@ use super::{
     pin::{OverlaySlot, SecondPin},
     recency::Recency,
     slot::{Slot, Slots},
+    spare::Spares,
     tree::{SharedTree, Trees},
     view::{Databases, Views},
     visibility::{self, Data, Found, Settled, encode_delta},
@@ -62,6 +63,7 @@ pub(crate) struct Limits {
 /// Every version younger than the bases.
 pub(crate) struct Overlay {
     pub(super) limits: Limits,
+    pub(super) spares: Arc<Spares>,
     pub(super) gate: Gate,
     pub(super) latches: Latches,
     pub(super) recency: Recency,
@@ -88,9 +90,11 @@ pub(crate) struct Overlay {
 impl Overlay {
     /// An empty overlay over the given databases; snapshot 0 is their state.
     pub(crate) fn new(limits: Limits, databases: Databases) -> Self {
-        let first = Arc::new(Generation::new(1, limits.generation_bytes));
+        let spares = Arc::new(Spares::new(limits.generation_bytes));
+        let first = Arc::new(Generation::with_spares(1, limits.generation_bytes, &spares));
         Overlay {
             limits,
+            spares,
             gate: Gate::default(),
             latches: Latches::new(),
             recency: Recency::new(),
@@ -407,7 +411,13 @@ impl VersionStore for Overlay {
 
     #[inline]
     fn wants_work(&self) -> bool {
-        self.wants_seal.load(Ordering::Relaxed) || self.wants_merge.load(Ordering::Relaxed)
+        self.wants_seal.load(Ordering::Relaxed)
+            || self.wants_merge.load(Ordering::Relaxed)
+            || self.spares.are_wanted()
+    }
+
+    fn prepare_memory(&self) -> bool {
+        self.spares.prepare()
     }
 
     fn take_merge_wish(&self) -> bool {

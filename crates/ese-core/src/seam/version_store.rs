@@ -254,6 +254,10 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     /// Whether the active generation has reached its size, or a counter has so many deltas that a merge is due; cheap.
     fn wants_work(&self) -> bool;
 
+    /// Has the system give memory that writers will need next, a little at a time; whether it did. For a background
+    /// thread with nothing else to do.
+    fn prepare_memory(&self) -> bool;
+
     /// Whether a merge was wished for since the last call.
     fn take_merge_wish(&self) -> bool;
 
