@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// The first extent has this many bytes; later ones an eighth of what there is.
 const EXTENT_BYTES_MIN: u64 = 1 << 20;
+/// What is made ready at a time.
+const AHEAD_BYTES: u64 = 2 << 20;
 /// An extent has at most this many bytes, unless a single run needs more.
 const EXTENT_BYTES_MAX: u64 = 1 << 30;
 
@@ -132,6 +134,18 @@ impl Space {
         };
         // SAFETY: the pages were free or never handed out, which they are no more: they are nobody else's.
         Ok(unsafe { OwnPages::claim(arena, page, pages) })
+    }
+
+    /// Takes pages that were never handed out, as a piece of what is missing from `bytes` free ones; `None` when nothing
+    /// is, or there are no more.
+    pub(crate) fn take_ahead(&mut self, arena: &Arena, bytes: u64) -> Option<OwnPages> {
+        if self.free.saturating_mul(self.page_bytes) >= bytes {
+            return None;
+        }
+        let pages = AHEAD_BYTES / self.page_bytes;
+        let page = self.begin(arena, pages).ok()?;
+        // SAFETY: the pages were never handed out before: they are nobody else's.
+        Some(unsafe { OwnPages::claim(arena, page, pages) })
     }
 
     fn take_free_run(&mut self, pages: u64) -> Option<PageNo> {

@@ -12,6 +12,9 @@ use ese_btree::{Stretch, check};
 use ese_core::{Base, Merge, Store, StoreStats};
 use std::sync::{Arc, Weak};
 
+/// Pages of the system are not smaller.
+const TOUCHED_BYTES: usize = 4 << 10;
+
 /// What bases, merges and the store share.
 pub(crate) struct Shared {
     pub(crate) arena: Arc<Arena>,
@@ -129,6 +132,16 @@ impl Store for MemStore {
             check::disjoint(reached, free, fault);
         }
         Ok(())
+    }
+
+    fn prepare(&self, bytes: u64) -> bool {
+        let arena = &self.shared.arena;
+        let Some(mut own) = self.shared.space.lock().take_ahead(arena, bytes) else { return false };
+        // Touched outside the lock: it is here that the system clears memory, or finds some.
+        let touched =
+            arena.fill(&mut own, |pages| pages.chunks_mut(TOUCHED_BYTES).for_each(|page| page[0] = 0));
+        self.shared.space.lock().give_back(arena, own);
+        touched.is_ok()
     }
 
     fn stats(&self) -> StoreStats {

@@ -52,8 +52,10 @@ enum Phase<V: VersionStore> {
     Waiting(Cut),
     /// Step 3.
     Merging(Box<Merging<V>>),
-    /// Step 4; also while the ring of views is full.
+    /// Step 4.
     Installing(Merged),
+    /// The same, tried before: readers hold every place for a view.
+    HeldUp(Merged),
 }
 
 /// What a merge has made.
@@ -94,7 +96,7 @@ impl<V: VersionStore> Applier<V> {
 
     /// Whether a finished merge waits for a place for its view.
     pub(super) fn is_held_up_by_readers(&self) -> bool {
-        matches!(self.phase, Phase::Installing(_))
+        matches!(self.phase, Phase::HeldUp(_))
     }
 
     /// Whether no merge is under way.
@@ -134,7 +136,7 @@ fn advance<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>) -> Result<
         Phase::Idle => Ok(idle(core, applier)),
         Phase::Waiting(cut) => wait(core, applier, cut),
         Phase::Merging(merging) => merge(core, applier, merging),
-        Phase::Installing(merged) => Ok(install(core, applier, merged)),
+        Phase::Installing(merged) | Phase::HeldUp(merged) => Ok(install(core, applier, merged)),
     }
 }
 
@@ -349,7 +351,7 @@ fn install<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, merged: Me
     if !core.versions.install(&merged.bases, &merged.full) {
         // Readers hold every place for a view. Who waits for a merge is told that it has ended: there is no more room
         // than before. What was made is installed when a reader ends.
-        applier.phase = Phase::Installing(merged);
+        applier.phase = Phase::HeldUp(merged);
         end_asked_merge(core);
         return Step::Waited;
     }
@@ -390,12 +392,29 @@ fn end_merge<V: VersionStore>(core: &Core<V>) {
     core.work.done.notify_all();
 }
 
+/// Makes something ready that will be needed soon, a little at a time; whether it did. When nothing is to be done and
+/// yet there is more in the overlay than a merge waits for, a large transaction is being written: it will want room.
+fn prepare<V: VersionStore>(core: &Core<V>) -> bool {
+    if core.versions.prepare_memory() {
+        return true;
+    }
+    let bytes = core.versions.budget_bytes();
+    if bytes <= core.options.generation_bytes {
+        return false;
+    }
+    match &core.attachments.read()[..] {
+        // Of several nobody knows whose the bytes are. About half of them is rows, the rest is what versions need.
+        [only] => only.store.prepare(bytes / 2),
+        _ => false,
+    }
+}
+
 /// The applier's thread: steps until it is told to stop.
 pub(super) fn run<V: VersionStore>(core: &Core<V>) {
     loop {
         // An error has poisoned the engine; there is nothing to do but to wait for the end.
         let step = step(core).unwrap_or(Step::Idle);
-        if step == Step::Idle && core.versions.prepare_memory() {
+        if step == Step::Idle && prepare(core) {
             continue;
         }
         let mut orders = core.work.orders.lock();

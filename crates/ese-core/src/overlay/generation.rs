@@ -58,6 +58,7 @@ unsafe impl Sync for Generation {}
 
 impl Generation {
     /// An empty generation; its arena grows in chunks that suit `bytes`, the size at which it will be sealed.
+    #[cfg(test)]
     pub(crate) fn new(number: u32, bytes: u64) -> Self {
         Self::in_arena(number, arena_for(bytes))
     }

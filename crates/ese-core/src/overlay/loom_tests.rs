@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     seam::{
+        scan::BaseScan,
         session::Mode,
         store::Base,
         transaction::{Delta, KeyRange},

@@ -141,6 +141,13 @@ pub trait Store: Send + Sync {
     /// Figures for statistics.
     fn stats(&self) -> StoreStats;
 
+    /// One bounded step in having room for about `bytes` more, before a merge brings them; whether there was something
+    /// to do. A hint, given while nothing else is to be done: what is made ready and not used stays for later merges.
+    fn prepare(&self, bytes: u64) -> bool {
+        let _ = bytes;
+        false
+    }
+
     /// One bounded step in making `base` durable, named by the log point `at`; `true` when it is. A store without a
     /// disk has nothing to do.
     ///

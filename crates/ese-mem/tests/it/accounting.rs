@@ -249,3 +249,28 @@ fn a_limit_lowered_below_what_is_used_waits_for_room() {
     let stats = pair.store.stats();
     assert_eq!(stats.free_pages, stats.pages);
 }
+
+#[test]
+fn pages_are_made_ready_ahead() {
+    let mut pair = Pair::new(4096);
+    let wanted = 9 << 20;
+    let steps = (0..100).take_while(|_| pair.store.prepare(wanted)).count();
+    let ready = pair.store.stats();
+    assert_eq!((steps, ready.free_pages), (5, 5 * 512), "whole steps of 2 MiB");
+    assert!(!pair.store.prepare(wanted));
+    let base = pair.merge(&(0..20_000_u32).map(|n| (n.to_be_bytes().to_vec(), Some(vec![1; 300]))).collect());
+    check(&*pair.store, &base);
+    let used = pair.store.stats();
+    assert_eq!(used.pages, ready.pages, "the merge takes what is ready");
+    assert!(used.free_pages < ready.free_pages);
+}
+
+#[test]
+fn nothing_is_made_ready_past_the_limit() {
+    let backend = ese_mem::MemoryBackend::new(4096).unwrap();
+    let store = ese_core::Backend::create(&backend, "main").unwrap();
+    backend.set_limit(Some(3 << 20));
+    assert!(store.prepare(64 << 20));
+    assert!(!store.prepare(64 << 20), "two steps would be 4 MiB");
+    assert_eq!(store.stats().pages * 4096, 2 << 20);
+}

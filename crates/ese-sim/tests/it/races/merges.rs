@@ -191,11 +191,9 @@ fn merges_that_many_ask_for_at_once() {
                 fill(&mut *session, tree, 0..30).unwrap();
                 fill(&mut *session, stage.tree, number * 1000 + round * 10..number * 1000 + round * 10 + 10)
                     .unwrap();
-                stage.engine.request_merge();
-                for _ in 0..4 {
-                    stage.engine.step().unwrap();
-                }
+                stage.engine.merge().unwrap();
                 session.drop_tree(tree).unwrap();
+                stage.engine.step().unwrap();
             }
         };
         std::thread::scope(|scope| {
