@@ -41,6 +41,16 @@ pub(crate) struct RowParts {
     pub(crate) prefix_len: usize,
 }
 
+/// Where one row lies: its key beyond the head from `start`, what belongs to it from `cell` to `end`.
+struct Row {
+    start: usize,
+    cell: usize,
+    end: usize,
+    /// The length of the key's suffix.
+    key_len: usize,
+    is_run: bool,
+}
+
 /// How much [`NodeView::copy_row`] may write behind a suffix.
 pub(crate) const COPY_SLACK: usize = 24;
 const _: () = assert!(COPY_SLACK - HEAD_BYTES <= TRAILER_BYTES);
@@ -200,12 +210,27 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         }
     }
 
-    /// The slot of key `index` and the one behind it, as one number.
+    /// Where row `index` of a leaf lies.
     #[inline(always)]
-    fn two_slots(&self, parts: &RowParts, index: usize) -> u64 {
-        // The trailer lies behind the slots, so that there are eight bytes.
-        let bytes = self.bytes[parts.slots_at + SLOT_BYTES * index..].first_chunk();
-        u64::from_le_bytes(*bytes.expect("slots lie inside the page"))
+    fn row(&self, parts: &RowParts, index: usize) -> Row {
+        // The slot and the one behind it; the trailer lies behind the slots, so that there are eight bytes.
+        let bytes = self.bytes[parts.slots_at + SLOT_BYTES * index..].first_chunk::<8>();
+        let [o0, o1, l0, l1, n0, n1, ..] = *bytes.expect("slots lie inside the page");
+        let start = usize::from(u16::from_le_bytes([o0, o1]));
+        let flags = u16::from_le_bytes([l0, l1]);
+        let end = if index == parts.last { parts.end } else { usize::from(u16::from_le_bytes([n0, n1])) };
+        let key_len = usize::from(flags & !OVERFLOW);
+        Row { start, cell: start + beyond_head(key_len), end, key_len, is_run: flags & OVERFLOW != 0 }
+    }
+
+    /// What a row of a leaf has behind its key.
+    #[inline(always)]
+    fn row_cell(&self, row: &Row) -> Cell {
+        let range = row.cell..row.end;
+        if row.is_run {
+            return Cell::Run(decode_run_ref(&self.bytes[range]).expect("a sound leaf has whole references"));
+        }
+        Cell::Inline(range)
     }
 
     /// Where row `index` of a leaf begins; of one behind the last, where the rows end.
@@ -216,8 +241,7 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     /// The length of the suffix of key `index` of a leaf.
     #[inline(always)]
     pub(crate) fn row_suffix_len(&self, parts: &RowParts, index: usize) -> usize {
-        let [_, _, l0, l1, ..] = self.two_slots(parts, index).to_le_bytes();
-        usize::from(u16::from_le_bytes([l0, l1]) & !OVERFLOW)
+        self.row(parts, index).key_len
     }
 
     /// Puts the suffix of key `index` of a leaf into `out` at `at`, and returns its length and what belongs to the key.
@@ -231,29 +255,21 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         at: usize,
     ) -> (usize, Cell) {
         const FIXED: usize = COPY_SLACK - HEAD_BYTES;
-        let [o0, o1, l0, l1, n0, n1, ..] = self.two_slots(parts, index).to_le_bytes();
-        let start = usize::from(u16::from_le_bytes([o0, o1]));
-        let flags = u16::from_le_bytes([l0, l1]);
-        let end = if index == parts.last { parts.end } else { usize::from(u16::from_le_bytes([n0, n1])) };
-        let len = usize::from(flags & !OVERFLOW);
-        let beyond = beyond_head(len);
+        let row = self.row(parts, index);
+        let beyond = row.cell - row.start;
         let head = self.bytes[parts.heads_at + HEAD_BYTES * index..].first_chunk::<HEAD_BYTES>();
         let head = head.expect("heads lie inside the page").to_number();
         let to = out[at..].first_chunk_mut::<COPY_SLACK>().expect("there is room for a suffix and the slack");
         let (to_head, to_rest) = to.split_at_mut(HEAD_BYTES);
         to_head.copy_from_slice(&head.to_be_bytes());
         // The trailer behind the cells is longer than the fixed copy.
-        let from = self.bytes[start..].first_chunk::<FIXED>().expect("cells lie inside the page");
+        let from = self.bytes[row.start..].first_chunk::<FIXED>().expect("cells lie inside the page");
         to_rest.copy_from_slice(from);
         if beyond > FIXED {
             let rest = at + COPY_SLACK..at + HEAD_BYTES + beyond;
-            out[rest].copy_from_slice(&self.bytes[start + FIXED..start + beyond]);
+            out[rest].copy_from_slice(&self.bytes[row.start + FIXED..row.cell]);
         }
-        let range = start + beyond..end;
-        if flags & OVERFLOW == 0 {
-            return (len, Cell::Inline(range));
-        }
-        (len, Cell::Run(decode_run_ref(&self.bytes[range]).expect("a sound leaf has whole references")))
+        (row.key_len, self.row_cell(&row))
     }
 
     /// Appends key `index` to `out`.
@@ -308,6 +324,25 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
             return Err(guess);
         }
         self.search_ties(suffix, guess, head)
+    }
+
+    /// What belongs to `key` in a leaf, if it is there: [`NodeView::find_at`] and [`NodeView::cell`] in one.
+    #[inline(always)]
+    pub(crate) fn find(&self, key: &[u8]) -> Option<Cell> {
+        let (suffix, head) = self.cut(key).ok()?;
+        let heads = self.heads();
+        let guess = count_below(heads, head);
+        let [other, behind @ ..] = heads.get(guess..)? else { return None };
+        if other.to_number() != head {
+            return None;
+        }
+        if behind.first().is_some_and(|next| next.to_number() == head) {
+            return self.search_ties(suffix, guess, head).ok().map(|index| self.cell(index));
+        }
+        let row = self.row(&self.row_parts(), guess);
+        let is_equal = row.key_len == suffix.len()
+            && suffix.get(HEAD_BYTES..).is_none_or(|beyond| equal(&self.bytes[row.start..row.cell], beyond));
+        is_equal.then(|| self.row_cell(&row))
     }
 
     /// The index of `key`, if it is there, with what [`NodeView::guess`] said.

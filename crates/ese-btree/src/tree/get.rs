@@ -20,8 +20,8 @@ pub fn get<'p, P: Pages>(pages: &'p P, root: Root, key: &[u8]) -> Result<Option<
         level -= 1;
         node = pages.node(child, level)?;
     }
-    match node.find_at(key, node.guess(key)) {
-        Some(index) => value(pages, &node, index).map(Some),
+    match node.find(key) {
+        Some(cell) => value_of(pages, &node, cell).map(Some),
         None => Ok(None),
     }
 }
