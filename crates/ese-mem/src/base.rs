@@ -100,15 +100,26 @@ impl<'b> BaseScan<'b> for MemScan<'b> {
         self.0.key()
     }
 
+    #[inline]
+    fn is_at_hand(&self, direction: Direction) -> bool {
+        self.0.is_at_hand(side(direction))
+    }
+
     fn stop_at(&mut self, key: &[u8]) {
         self.0.stop_at(key);
     }
 
     fn take_stop(&mut self, direction: Direction) -> Result<Option<Value<'b>>> {
-        self.0.take_stop(match direction {
-            Direction::Forward => Side::Front,
-            Direction::Backward => Side::Back,
-        })
+        self.0.take_stop(side(direction))
+    }
+}
+
+/// The end that a scan in that direction reads from.
+#[inline]
+fn side(direction: Direction) -> Side {
+    match direction {
+        Direction::Forward => Side::Front,
+        Direction::Backward => Side::Back,
     }
 }
 

@@ -103,8 +103,9 @@ impl<'p, P: Pages> Range<'p, P> {
     #[expect(clippy::should_implement_trait, reason = "it lends the key")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<(&[u8], Value<'p>)>> {
-        let ready = self.front.as_ref().is_some_and(|front| front.at < front.limit);
-        if !ready && self.reach(Side::Front)? != Reached::Row {
+        if !self.is_at_hand(Side::Front)
+            && (self.is_stopped(Side::Front) || self.reach(Side::Front)? != Reached::Row)
+        {
             return Ok(None);
         }
         let Some(index) = self.take_front() else { return Ok(None) };
@@ -117,12 +118,32 @@ impl<'p, P: Pages> Range<'p, P> {
     /// What the pages report.
     #[inline]
     pub fn next_back(&mut self) -> Result<Option<(&[u8], Value<'p>)>> {
-        let ready = self.back.as_ref().is_some_and(|back| back.limit < back.at);
-        if !ready && self.reach(Side::Back)? != Reached::Row {
+        if !self.is_at_hand(Side::Back)
+            && (self.is_stopped(Side::Back) || self.reach(Side::Back)? != Reached::Row)
+        {
             return Ok(None);
         }
         let Some(index) = self.take_back() else { return Ok(None) };
         self.row(Side::Back, index).map(Some)
+    }
+
+    /// Whether the next row from that end lies in the leaf that the end has come to.
+    #[inline]
+    #[must_use]
+    pub fn is_at_hand(&self, side: Side) -> bool {
+        match side {
+            Side::Front => self.front.as_ref().is_some_and(|front| front.at < front.limit),
+            Side::Back => self.back.as_ref().is_some_and(|back| back.limit < back.at),
+        }
+    }
+
+    /// Whether there are rows in the leaf that the end has come to, none of them before the stop.
+    #[inline]
+    fn is_stopped(&self, side: Side) -> bool {
+        match side {
+            Side::Front => self.front.as_ref().is_some_and(|f| f.at == f.limit && f.at < f.hard),
+            Side::Back => self.back.as_ref().is_some_and(|b| b.at == b.limit && b.hard < b.at),
+        }
     }
 
     /// Makes the range end before `key`, whichever end is read: `next` returns `None` there until
@@ -133,10 +154,10 @@ impl<'p, P: Pages> Range<'p, P> {
             return;
         }
         if let Some(front) = &mut self.front {
-            front.limit = front.hard.min(lower_bound(&front.leaf, stop)).max(front.at);
+            front.stop_front(stop);
         }
         if let Some(back) = &mut self.back {
-            back.limit = back.hard.max(upper_bound(&back.leaf, stop)).min(back.at);
+            back.stop_back(stop);
         }
     }
 
@@ -148,22 +169,19 @@ impl<'p, P: Pages> Range<'p, P> {
         if self.stop.is_none() {
             return Ok(None);
         }
-        let reached = self.reach(side)?;
-        let Some(stop) = self.stop.take() else { return Ok(None) };
-        let (front, back) = (&mut self.front, &mut self.back);
-        for end in [&mut *front, &mut *back].into_iter().flatten() {
+        let is_stopped = self.is_stopped(side) || self.reach(side)? == Reached::Stop;
+        self.stop = None;
+        for end in [&mut self.front, &mut self.back].into_iter().flatten() {
             end.limit = end.hard;
         }
-        if reached != Reached::Stop {
+        if !is_stopped {
             return Ok(None);
         }
-        let is_next = match side {
-            Side::Front => front.as_ref().is_some_and(|f| f.at < f.hard && f.leaf.search(&stop) == Ok(f.at)),
-            Side::Back => {
-                back.as_ref().is_some_and(|b| b.hard < b.at && b.leaf.search(&stop) == Ok(b.at - 1))
-            }
+        let (end, row_behind) = match side {
+            Side::Front => (&mut self.front, 0),
+            Side::Back => (&mut self.back, 1),
         };
-        if !is_next {
+        if end.as_ref().is_none_or(|end| end.stop_row.is_none_or(|row| row + row_behind != end.at)) {
             return Ok(None);
         }
         let index = match side {
@@ -290,8 +308,10 @@ impl<'p, P: Pages> Range<'p, P> {
                     Some(back) => back.at,
                     None => rows_below(&front.leaf, &self.high),
                 };
-                let stop = self.stop.as_ref().map_or(front.hard, |stop| lower_bound(&front.leaf, stop));
-                front.limit = front.hard.min(stop).max(front.at);
+                front.limit = front.hard.max(front.at);
+                if let Some(stop) = &self.stop {
+                    front.stop_front(stop);
+                }
             }
             if front.at < front.limit {
                 break;
@@ -342,8 +362,10 @@ impl<'p, P: Pages> Range<'p, P> {
                     Some(front) => front.at,
                     None => rows_before(&back.leaf, &self.low),
                 };
-                let stop = self.stop.as_ref().map_or(back.hard, |stop| upper_bound(&back.leaf, stop));
-                back.limit = back.hard.max(stop).min(back.at);
+                back.limit = back.hard.min(back.at);
+                if let Some(stop) = &self.stop {
+                    back.stop_back(stop);
+                }
             }
             if back.limit < back.at {
                 break;

@@ -105,13 +105,43 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
 
 impl<'s, V: VersionStore> Scan<'s> for MergedScan<'s, V> {
     fn next(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
+        if is_at_hand(&self.front, &self.back, Direction::Forward) {
+            return hand_through(&mut self.front);
+        }
         let value = self.take(Direction::Forward)?;
         Ok(value.and_then(|value| Some((self.front.as_ref()?.key(), value))))
     }
 
     fn next_back(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
+        if is_at_hand(&self.back, &self.front, Direction::Backward) {
+            return hand_through(&mut self.back);
+        }
         let value = self.take(Direction::Backward)?;
         Ok(value.and_then(|value| Some((self.back.as_ref()?.key(), value))))
+    }
+}
+
+/// Whether the next row of an end is one that the base has at hand, with nothing else before it, and the other end not
+/// begun: nothing has to be looked at, or moved through several hands.
+#[inline]
+fn is_at_hand<V: VersionStore>(
+    end: &Option<Joined<'_, V>>,
+    other: &Option<Joined<'_, V>>,
+    direction: Direction,
+) -> bool {
+    other.is_none() && end.as_ref().is_some_and(|end| end.base.is_at_hand(direction))
+}
+
+/// Gives the row that the base of an end has at hand.
+#[inline]
+fn hand_through<'j, 's, V: VersionStore>(
+    end: &'j mut Option<Joined<'s, V>>,
+) -> Result<Option<(&'j [u8], Value<'s>)>> {
+    let Some(end) = end else { return Ok(None) };
+    end.last = Last::Base;
+    match end.direction {
+        Direction::Forward => end.base.next(),
+        Direction::Backward => end.base.next_back(),
     }
 }
 

@@ -40,6 +40,10 @@ pub trait BaseScan<'b>: Scan<'b> {
     /// The key of the row given last; empty before the first.
     fn key(&self) -> &[u8];
 
+    /// Whether the next call from that end gives a row without more ado: whoever joins scans need not look at what it
+    /// gives then. `false` is always right.
+    fn is_at_hand(&self, direction: Direction) -> bool;
+
     /// Makes the scan end before `key`, whichever end is read: there it returns `None`, until
     /// [`BaseScan::take_stop`] or the next stop. Rows that were passed do not come back.
     fn stop_at(&mut self, key: &[u8]);
@@ -148,6 +152,10 @@ where
 {
     fn key(&self) -> &[u8] {
         self.last.as_ref().map_or(&[], AsRef::as_ref)
+    }
+
+    fn is_at_hand(&self, _direction: Direction) -> bool {
+        false
     }
 
     fn stop_at(&mut self, key: &[u8]) {

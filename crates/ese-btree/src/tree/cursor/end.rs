@@ -24,6 +24,8 @@ pub(super) struct End<'p, P: Pages + 'p> {
     pub(super) limit: usize,
     /// Where the range's bound, the other end or the leaf ends the rows.
     pub(super) hard: usize,
+    /// The row at the key of the stop, if the leaf has one.
+    pub(super) stop_row: Option<usize>,
     /// The leaf that comes after this one, if both have one parent: it is asked for while this one is read. An error of
     /// asking is nothing: it comes back when the leaf is entered, if ever.
     ahead: Option<P::Bytes<'p>>,
@@ -73,10 +75,34 @@ impl<'p, P: Pages> End<'p, P> {
         }
         let leaf = pages.node(at, 0)?;
         let parts = leaf.row_parts();
-        let mut end =
-            End { path, leaf, parts, at_page: at, at: 0, limit: 0, hard: 0, ahead: None, stride: 0 };
+        let mut end = End {
+            path,
+            leaf,
+            parts,
+            at_page: at,
+            at: 0,
+            limit: 0,
+            hard: 0,
+            stop_row: None,
+            ahead: None,
+            stride: 0,
+        };
         end.look_ahead(pages, way);
         Ok(end)
+    }
+
+    /// Lets the rows end before `stop`, read from the front.
+    pub(super) fn stop_front(&mut self, stop: &[u8]) {
+        let found = self.leaf.search(stop);
+        self.stop_row = found.ok();
+        self.limit = self.hard.min(found.unwrap_or_else(|row| row)).max(self.at);
+    }
+
+    /// Lets the rows end before `stop`, read from the back.
+    pub(super) fn stop_back(&mut self, stop: &[u8]) {
+        let found = self.leaf.search(stop);
+        self.stop_row = found.ok();
+        self.limit = self.hard.max(found.map_or_else(|row| row, |row| row + 1)).min(self.at);
     }
 
     /// Asks for the rows from `index` on, of which nothing was asked for before.
