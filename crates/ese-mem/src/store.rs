@@ -3,6 +3,7 @@
 use crate::{arena::Arena, base::MemBase, merge::MemMerge, space::Space};
 use ese_base::{
     Error, ErrorKind, Result, TreeNo, limits,
+    memory::populate,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,9 +12,6 @@ use ese_base::{
 use ese_btree::{Stretch, check};
 use ese_core::{Base, Merge, Store, StoreStats};
 use std::sync::{Arc, Weak};
-
-/// Pages of the system are not smaller.
-const TOUCHED_BYTES: usize = 4 << 10;
 
 /// What bases, merges and the store share.
 pub(crate) struct Shared {
@@ -137,11 +135,10 @@ impl Store for MemStore {
     fn prepare(&self, bytes: u64) -> bool {
         let arena = &self.shared.arena;
         let Some(mut own) = self.shared.space.lock().take_ahead(arena, bytes) else { return false };
-        // Touched outside the lock: it is here that the system clears memory, or finds some.
-        let touched =
-            arena.fill(&mut own, |pages| pages.chunks_mut(TOUCHED_BYTES).for_each(|page| page[0] = 0));
+        // Outside the lock: it is here that the system clears memory, or finds some.
+        let populated = arena.fill(&mut own, populate);
         self.shared.space.lock().give_back(arena, own);
-        touched.is_ok()
+        populated.is_ok()
     }
 
     fn stats(&self) -> StoreStats {
