@@ -42,7 +42,7 @@ pub(super) struct LocalSession<V: VersionStore> {
     /// Bytes of the list of writes that the budget knows of.
     accounted: u64,
     pub(super) txn: Option<Txn<V>>,
-    /// Whom the last conflict was with.
+    /// Whom the last conflict was with, if that transaction was still open.
     pub(super) conflicting: Option<Arc<TxnState>>,
     last_commit: Option<CommitTs>,
 }
@@ -224,6 +224,7 @@ impl<V: VersionStore> Session for LocalSession<V> {
     fn begin(&mut self, mode: Mode) -> Result<u32> {
         let written = self.written();
         let Some(txn) = &mut self.txn else {
+            self.conflicting = None;
             if mode == Mode::ReadWrite {
                 self.core.state.check_writes()?;
             }
@@ -309,7 +310,8 @@ impl<V: VersionStore> Session for LocalSession<V> {
     fn await_conflicting_commit(&mut self, limit: Duration) -> bool {
         let Some(state) = self.conflicting.take() else { return false };
         if !state.is_committing() {
-            return false;
+            // It was open when it was met: what is committed now has become so in between.
+            return matches!(state.outcome(), Outcome::Committed(_));
         }
         let core = &self.core;
         core.publication.await_outcome(&state, limit, || core.state.is_poisoned());

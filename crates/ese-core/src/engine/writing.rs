@@ -13,7 +13,7 @@ use crate::{
         transaction::{Delete, Delta, LockMode, Put, Transaction},
         version_store::{Refusal, Row, VersionStore},
     },
-    txn::{Kind, TxnState},
+    txn::{Kind, Outcome, TxnState},
 };
 use ese_base::{
     AttachmentNo, Error, ErrorKind, Result, TreeId, TreeNo,
@@ -160,6 +160,11 @@ impl<V: VersionStore> LocalSession<V> {
     /// The error of a refused write, which is noted as a conflict where it is one.
     #[cold]
     fn refused(&mut self, refusal: Refusal, id: TreeId, key: &[u8]) -> Error {
+        // Before anything that takes time: it may be about to commit.
+        let met = match &refusal {
+            Refusal::Conflict(with) => with.outcome(),
+            _ => Outcome::Active,
+        };
         let name = self.reading().tree_name(id);
         let conflict =
             |what: String| Error::new(ErrorKind::WriteConflict, what).on_tree(name.as_str()).at_key(key);
@@ -188,12 +193,12 @@ impl<V: VersionStore> LocalSession<V> {
             }
             Refusal::Conflict(with) => {
                 let age = self.core.clock.now().saturating_sub(with.begun()).as_millis();
-                let did = match with.outcome() {
-                    crate::txn::Outcome::Committed(_) => "was changed or locked and committed by",
+                let did = match met {
+                    Outcome::Committed(_) => "was changed or locked and committed by",
                     _ => "is changed or locked by",
                 };
                 let what = format!("the row {did} {}, which began to write {age} ms ago", with.owner());
-                self.conflicting = Some(with);
+                self.conflicting = (met == Outcome::Active).then_some(with);
                 conflict(what)
             }
         };

@@ -78,8 +78,12 @@ pub trait Engine: Send + Sync {
 
     /// Takes one bounded step of background work; for [`crate::Background::Manual`].
     ///
+    /// A step reports what ends the engine and nothing else: a database without space is left for a later merge, and
+    /// while readers hold as many views as there can be the answer is [`Step::Waited`]. [`Engine::merge`] tells both.
+    ///
     /// # Errors
-    /// As [`Engine::merge`].
+    /// The error of a store or the log that ended the engine, from the step that met it; `InstanceUnavailable` from all
+    /// later ones; `TermInProgress`, `NotInitialized`.
     fn step(&self) -> Result<Step>;
 
     /// Figures.

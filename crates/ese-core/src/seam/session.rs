@@ -67,9 +67,10 @@ pub trait Session: Transaction + Send {
     /// Whether the transaction met a conflict that was not rolled back with a level inside it.
     fn conflict_recorded(&self) -> bool;
 
-    /// After a rollback: waits until the transaction this one conflicted with is published, aborted or poisoned,
-    /// if that one was already committing; returns whether it was, and ended within `limit`. For re-runs; a statement
-    /// never waits.
+    /// After a rollback: if the transaction that this one conflicted with was open then and is committing by now, waits
+    /// until it is published, aborted or poisoned; returns whether it ended within `limit`. `true` at once when it has
+    /// committed since the conflict; `false` when it is still at work, was rolled back, or had committed before the
+    /// conflict was met. For re-runs; a statement never waits.
     fn await_conflicting_commit(&mut self, limit: Duration) -> bool;
 
     /// The options given at its begin.

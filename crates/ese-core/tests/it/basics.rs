@@ -6,7 +6,7 @@ use ese_core::{
     Background, Delete, Delta, Durability, Engine, LocalEngine, LockMode, Mode, Options, Put, Session,
     SessionOptions, Step,
 };
-use std::{ops::Bound, sync::Arc};
+use std::{ops::Bound, sync::Arc, time::Duration};
 
 pub(crate) fn engine() -> Arc<dyn Engine> {
     let options =
@@ -286,4 +286,44 @@ fn a_callback_may_read_with_the_same_session() {
         let two = Some(b"2".to_vec());
         assert_eq!(seen, [(0, Some(b"1".to_vec()), two.clone()), (1, None, two)]);
     }
+}
+
+/// Who met an open transaction that has committed since need not wait, and is told that its re-run finds the way free;
+/// who met one that had committed before, or that is still at work, is told that nothing was waited for.
+#[test]
+fn what_has_committed_since_the_conflict_is_not_waited_for() {
+    let engine = engine();
+    let t = tree(&engine);
+    let (mut first, mut second) = (session(&engine), session(&engine));
+    let meet = |second: &mut dyn Session| {
+        assert!(second.put(t, b"k", b"2", Put::Upsert).unwrap_err().is_concurrent());
+        second.rollback_to(0).unwrap();
+    };
+    let waited = |second: &mut dyn Session| second.await_conflicting_commit(Duration::ZERO);
+
+    first.begin(Mode::ReadWrite).unwrap();
+    first.put(t, b"k", b"1", Put::Upsert).unwrap();
+    second.begin(Mode::ReadWrite).unwrap();
+    meet(&mut *second);
+    assert!(!waited(&mut *second), "it is at work");
+    second.begin(Mode::ReadWrite).unwrap();
+    meet(&mut *second);
+    first.commit(Durability::Sync).unwrap();
+    assert!(waited(&mut *second), "it has committed since");
+    assert!(!waited(&mut *second), "told once");
+
+    second.begin(Mode::ReadWrite).unwrap();
+    first.put(t, b"k", b"1", Put::Upsert).unwrap();
+    meet(&mut *second);
+    assert!(!waited(&mut *second), "it had committed before");
+
+    first.begin(Mode::ReadWrite).unwrap();
+    first.put(t, b"k", b"1", Put::Upsert).unwrap();
+    second.begin(Mode::ReadWrite).unwrap();
+    meet(&mut *second);
+    first.rollback_to(0).unwrap();
+    assert!(!waited(&mut *second), "it was rolled back");
+    second.begin(Mode::ReadWrite).unwrap();
+    second.rollback_to(0).unwrap();
+    assert!(!waited(&mut *second), "a transaction without a conflict has nobody to wait for");
 }
