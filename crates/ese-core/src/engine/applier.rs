@@ -6,7 +6,8 @@
 //! Invariants:
 //! - Only the holder of the applier's lock makes roots and views.
 //! - A base gets everything below its L: step 3 begins when the queue's head lies at or after L.
-//! - A store without space is left alone for this merge; any other error of a store poisons the engine.
+//! - A store without space is left alone for this merge; any other error of a store poisons the engine, and so does a
+//!   panic of one, on whichever thread the step runs. Either way the merge ends for those who wait for it.
 
 use super::{
     core::{Attachment, Core},
@@ -116,6 +117,24 @@ pub(super) fn step_locked<V: VersionStore>(
     core: &Core<V>,
     applier: &mut MutexGuard<'_, Applier<V>>,
 ) -> Result<Step> {
+    let guard = PanicGuard(core);
+    let stepped = try_step(core, applier);
+    std::mem::forget(guard);
+    stepped
+}
+
+/// Dropped by a panic inside a step: what the merge was doing is lost, and nobody may wait for its end. The panic goes
+/// on.
+struct PanicGuard<'c, V: VersionStore>(&'c Core<V>);
+
+impl<V: VersionStore> Drop for PanicGuard<'_, V> {
+    fn drop(&mut self) {
+        self.0.poison(&Error::new(ErrorKind::InstanceUnavailable, "background work panicked"));
+        end_merge(self.0);
+    }
+}
+
+fn try_step<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>) -> Result<Step> {
     core.versions.set_coarse_clock(u64::try_from(core.clock.now().as_nanos()).unwrap_or(u64::MAX));
     if core.state.is_poisoned() {
         applier.phase = Phase::Idle;

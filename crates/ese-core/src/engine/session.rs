@@ -3,7 +3,8 @@
 //! Invariants:
 //! - The slot pins exactly while the level is above 0.
 //! - When `commit` returns, the commit is visible; only then is the slot cleared.
-//! - Rollback and commit allocate nothing that can fail.
+//! - Rollback allocates nothing, and a commit nothing that can fail once its position is claimed.
+//! - A panic below, of a store or a log, leaves no transaction half ended and no statement half done.
 
 use super::{
     core::{Attachment, Core},
@@ -147,30 +148,32 @@ impl<V: VersionStore> LocalSession<V> {
         self.finish(txn);
     }
 
+    /// Rolls back the open transaction, if there is one. Where its writes were ended before, only the rest is done.
+    pub(super) fn end(&mut self) {
+        if let Some(txn) = self.txn.take() {
+            self.abort(txn);
+        }
+    }
+
     fn commit_outermost(&mut self, durability: Durability) -> Result<Option<CommitId>> {
-        let Some(txn) = self.txn.take() else { return Err(ErrorKind::NotInTransaction.into()) };
         self.last_commit = None;
+        let ending = Ending(self);
+        ending.0.commit_open(durability)
+    }
+
+    /// The transaction is over when this returns: ended here, or by the caller.
+    fn commit_open(&mut self, durability: Durability) -> Result<Option<CommitId>> {
         let versions = self.written();
         if versions == 0 {
             // Nothing was written, or all of it was rolled back: there is nothing to commit.
             if let Some(state) = self.core.versions.end_writes(&mut self.slot) {
                 state.abort();
             }
-            self.finish(txn);
             return Ok(None);
         }
         let core = Arc::clone(&self.core);
-        let frame = match Frame::of(&core, &self.slot).and_then(|frame| frame.make_room(&core)) {
-            Ok(frame) => frame,
-            Err(error) => {
-                self.abort(txn);
-                return Err(error);
-            }
-        };
-        let Some(state) = core.versions.end_writes(&mut self.slot) else {
-            self.finish(txn);
-            return Ok(None);
-        };
+        let frame = Frame::of(&core, &self.slot)?.make_room(&core)?;
+        let Some(state) = core.versions.end_writes(&mut self.slot) else { return Ok(None) };
         // No failure past this line takes the commit back: it is in the queue.
         let waits = if frame.changes_rows { durability } else { Durability::Lazy };
         let claimed = core.publication.claim(&state, waits, versions as u64, frame.bytes);
@@ -178,7 +181,6 @@ impl<V: VersionStore> LocalSession<V> {
             && let Err(error) = log.flush(claimed.position)
         {
             core.poison(&error);
-            self.finish(txn);
             return Err(error);
         }
         core.publication.publish_ready(&core.versions);
@@ -186,7 +188,7 @@ impl<V: VersionStore> LocalSession<V> {
             Outcome::Committed(ts) => self.last_commit = Some(ts),
             _ => debug_assert!(core.state.is_poisoned()),
         }
-        self.finish(txn);
+        self.end();
         core.note_commit(claimed.rows);
         let (log, epoch) = core.log_identity;
         Ok(frame.changes_rows.then_some(CommitId { log, epoch, position: claimed.position }))
@@ -195,6 +197,15 @@ impl<V: VersionStore> LocalSession<V> {
     /// Takes back everything written behind the first `versions`; the transaction stays open.
     pub(super) fn undo_to(&mut self, versions: usize) {
         self.core.versions.undo_to(&mut self.slot, versions);
+    }
+}
+
+/// Ends the session's transaction when it goes, if that is still open: after an error, and when a store or a log panics.
+pub(super) struct Ending<'s, V: VersionStore>(pub(super) &'s mut LocalSession<V>);
+
+impl<V: VersionStore> Drop for Ending<'_, V> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -276,9 +287,7 @@ impl<V: VersionStore> Session for LocalSession<V> {
             ));
         }
         if level == 0 {
-            if let Some(txn) = self.txn.take() {
-                self.abort(txn);
-            }
+            self.end();
             return Ok(());
         }
         let Some(txn) = &mut self.txn else { return Ok(()) };
@@ -330,9 +339,7 @@ impl<V: VersionStore> Session for LocalSession<V> {
 
 impl<V: VersionStore> Drop for LocalSession<V> {
     fn drop(&mut self) {
-        if let Some(txn) = self.txn.take() {
-            self.abort(txn);
-        }
+        self.end();
         self.core.counters.own_write_bytes.fetch_sub(self.accounted, Ordering::Relaxed);
         self.core.counters.sessions.fetch_sub(1, Ordering::AcqRel);
     }

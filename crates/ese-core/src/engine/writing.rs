@@ -5,7 +5,13 @@
 //!
 //! Invariant: a statement that fails has changed nothing, and its transaction lives on.
 
-use super::{core::Attachment, directory, reading::Reading, session::LocalSession, trees::Known};
+use super::{
+    core::Attachment,
+    directory,
+    reading::Reading,
+    session::{Ending, LocalSession},
+    trees::Known,
+};
 use crate::{
     overlay::encode_delta,
     seam::{
@@ -22,6 +28,21 @@ use ese_base::{
 };
 use std::sync::Arc;
 
+/// Several writes that are one statement: taken back when it goes before they are all done, also by a panic.
+struct Compound<'s, V: VersionStore> {
+    session: &'s mut LocalSession<V>,
+    /// What was written before them.
+    written: Option<usize>,
+}
+
+impl<V: VersionStore> Drop for Compound<'_, V> {
+    fn drop(&mut self) {
+        if let Some(written) = self.written {
+            self.session.undo_to(written);
+        }
+    }
+}
+
 impl<V: VersionStore> LocalSession<V> {
     /// Runs a statement; at level 0 as a transaction of its own.
     fn statement<R>(&mut self, run: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
@@ -29,26 +50,18 @@ impl<V: VersionStore> LocalSession<V> {
             return run(self);
         }
         self.begin(Mode::ReadWrite)?;
-        match run(self) {
-            Ok(answer) => {
-                self.commit(self.options().durability)?;
-                Ok(answer)
-            }
-            Err(error) => {
-                self.rollback_to(0)?;
-                Err(error)
-            }
-        }
+        let alone = Ending(self);
+        let answer = run(alone.0)?;
+        alone.0.commit(alone.0.options().durability)?;
+        Ok(answer)
     }
 
     /// Runs several writes as one statement: all of them or none.
     fn compound<R>(&mut self, run: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
-        let written = self.written();
-        let answer = run(self);
-        if answer.is_err() {
-            self.undo_to(written);
-        }
-        answer
+        let mut compound = Compound { written: Some(self.written()), session: self };
+        let answer = run(compound.session)?;
+        compound.written = None;
+        Ok(answer)
     }
 
     /// What every write checks before it looks at rows.

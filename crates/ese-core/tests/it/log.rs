@@ -5,7 +5,10 @@ use ese_base::{AttachmentNo, Error, ErrorKind, Position, Result, clock::ManualCl
 use ese_core::{
     Backend, Background, Durability, Engine, LocalEngine, Log, LogPoint, Mode, Options, Put, Store,
 };
-use std::sync::{Arc, Weak};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Weak},
+};
 
 /// Frames in memory; a flush makes them durable unless it was told to fail.
 #[derive(Default)]
@@ -192,4 +195,24 @@ fn a_failed_sync_is_final_and_reads_go_on() {
     reader.rollback_to(0).unwrap();
     assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::InstanceUnavailable);
     assert_eq!(s.find_tree(AttachmentNo(1), "t").unwrap_err().kind(), ErrorKind::NotInitialized);
+}
+
+/// The commit is in the queue when the log panics: it is published by who comes next, and its session is free again.
+#[test]
+fn a_log_that_panics_leaves_no_transaction_open() {
+    let (engine, log) = logged();
+    let mut s = session(&engine);
+    let t = s.create_tree(engine.main_database(), "t").unwrap();
+    s.begin(Mode::ReadWrite).unwrap();
+    s.put(t, b"k", b"v", Put::Upsert).unwrap();
+    s.create_tree(engine.main_database(), "u").unwrap();
+    log.state.lock().during_flush = Some(Box::new(|| resume_unwind(Box::new("the log panics"))));
+    assert!(catch_unwind(AssertUnwindSafe(|| s.commit(Durability::Sync))).is_err());
+    assert_eq!((s.level(), engine.stats().transactions), (0, 0));
+    s.begin(Mode::ReadWrite).unwrap();
+    s.put(t, b"other", b"v", Put::Upsert).unwrap();
+    s.commit(Durability::Sync).unwrap();
+    assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    drop(s);
+    engine.close().unwrap();
 }

@@ -6,3 +6,4 @@ mod basics;
 mod log;
 mod long_reader;
 mod map_backend;
+mod panics;
