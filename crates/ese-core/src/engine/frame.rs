@@ -7,7 +7,10 @@
 
 use super::core::Core;
 use crate::seam::version_store::{OwnWrite, VersionStore};
-use ese_base::Result;
+use ese_base::{Error, ErrorKind, Result};
+
+/// The part before the key.
+const HEAD_BYTES: usize = 1 + 4 + 8 + 4 + 4;
 
 /// A transaction about to claim a position.
 pub(super) struct Frame {
@@ -18,18 +21,22 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The frame of everything the slot's transaction has written.
+    /// The frame of everything the slot's transaction has written. Memory for it is asked for once, for the whole:
+    /// where there is none the commit fails, and the process lives on.
     pub(super) fn of<V: VersionStore>(core: &Core<V>, slot: &V::Slot) -> Result<Frame> {
         core.state.check_writes()?;
-        let mut changes_rows = false;
-        if core.publication.log().is_none() {
-            core.versions.each_written(slot, &mut |_| changes_rows = true);
+        let (mut changes_rows, mut size) = (false, 0_usize);
+        core.versions.each_written(slot, &mut |write| {
+            changes_rows = true;
+            size = size.saturating_add(HEAD_BYTES + write.key.len() + write.payload.len());
+        });
+        if !changes_rows || core.publication.log().is_none() {
             return Ok(Frame { changes_rows, bytes: None });
         }
-        let mut bytes = Vec::new();
+        let mut bytes = buffer(size)?;
         core.versions.each_written(slot, &mut |write| encode(&mut bytes, &write));
-        let bytes = (!bytes.is_empty()).then(|| bytes.into_boxed_slice());
-        Ok(Frame { changes_rows: bytes.is_some(), bytes })
+        debug_assert_eq!(bytes.len(), size, "the buffer has not grown");
+        Ok(Frame { changes_rows, bytes: Some(bytes.into_boxed_slice()) })
     }
 
     /// Makes room for it in the log, before a position is claimed.
@@ -38,6 +45,18 @@ impl Frame {
             log.room(bytes.len() as u64)?;
         }
         Ok(self)
+    }
+}
+
+/// An empty buffer that takes `size` bytes and not one more without growing.
+fn buffer(size: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match bytes.try_reserve_exact(size) {
+        Ok(()) => Ok(bytes),
+        Err(error) => {
+            let what = format!("the log needs {size} bytes for what the transaction has written");
+            Err(Error::new(ErrorKind::OutOfMemory, what).caused_by(error))
+        }
     }
 }
 
@@ -50,4 +69,30 @@ fn encode(frame: &mut Vec<u8>, write: &OwnWrite<'_>) {
     frame.extend_from_slice(&length(write.payload).to_le_bytes());
     frame.extend_from_slice(write.key);
     frame.extend_from_slice(write.payload);
+}
+
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
+mod tests {
+    use super::*;
+    use crate::{overlay::fixtures::tree_id, txn::Kind};
+
+    #[test]
+    fn a_frame_that_does_not_fit_memory_is_an_error() {
+        assert_eq!(buffer(usize::MAX).unwrap_err().kind(), ErrorKind::OutOfMemory);
+        assert_eq!(buffer(isize::MAX.unsigned_abs()).unwrap_err().kind(), ErrorKind::OutOfMemory);
+    }
+
+    #[test]
+    fn the_size_is_known_before_the_bytes_are() {
+        let writes: [(&[u8], Kind, &[u8]); 3] =
+            [(b"", Kind::DELETE, b""), (b"key", Kind::PUT, &[7; 300]), (b"k", Kind::PUT, b"")];
+        for (key, kind, payload) in writes {
+            let size = HEAD_BYTES + key.len() + payload.len();
+            let mut bytes = buffer(size).unwrap();
+            let room = bytes.capacity();
+            encode(&mut bytes, &OwnWrite { tree: tree_id(1, 2), key, kind, payload });
+            assert_eq!((bytes.len(), bytes.capacity()), (size, room));
+        }
+    }
 }

@@ -42,8 +42,8 @@ pub trait Session: Transaction + Send {
     /// nothing to log. When it returns, the commit is visible to every begin that follows.
     ///
     /// # Errors
-    /// `NotInTransaction`; `DiskFull`, `TransactionTooLong` (the transaction is rolled back); `InstanceUnavailable`
-    /// (whether it survives is known after the next open).
+    /// `NotInTransaction`; `DiskFull`, `LogFull`, `TransactionTooLong`, `OutOfMemory` (the transaction is rolled back);
+    /// `InstanceUnavailable` (whether it survives is known after the next open).
     fn commit(&mut self, durability: Durability) -> Result<Option<CommitId>>;
 
     /// Rolls back to `level` (0 = the whole transaction; `JetRollback`). Never allocates, never fails for want of
