@@ -13,6 +13,7 @@ use crate::{
     seam::{
         backend::Backend,
         engine::{Engine, Step},
+        log::Log,
         session::{Mode, Session, SessionOptions},
         version_store::VersionStore,
     },
@@ -68,13 +69,19 @@ impl LocalEngine {
     /// Starts an engine on `backend`; its main database is attached, or made if it does not exist.
     ///
     /// # Errors
-    /// `InvalidSettings`; what the backend reports; `OutOfMemory` when the applier's thread cannot be started.
+    /// `InvalidSettings`, also for a backend whose log holds commits already: nothing here replays them, and an engine
+    /// that began without them would lose them. What the backend reports; `OutOfMemory` when the applier's thread cannot
+    /// be started.
     pub fn start(
         options: Options,
         backend: Arc<dyn Backend>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<dyn Engine>> {
         options.validate()?;
+        let log = backend.log();
+        if let Some(log) = &log {
+            check_empty(&**log)?;
+        }
         let store = match backend.attach(MAIN_NAME) {
             Err(error) if error.kind() == ErrorKind::DatabaseNotFound => backend.create(MAIN_NAME)?,
             store => store?,
@@ -96,7 +103,7 @@ impl LocalEngine {
             number,
             clock,
             versions,
-            publication: Publication::new(backend.log(), first, slots),
+            publication: Publication::new(log, first, slots),
             attachments: RwLock::new(vec![main]),
             next_attachment: Mutex::new(MAIN.0),
             state: State::default(),
@@ -158,6 +165,17 @@ impl<V: VersionStore> Running<V> {
         core.versions.free_views();
         closed
     }
+}
+
+/// Refuses a log that holds anything: positions are counted from the first one, and bases begin with nothing below it.
+fn check_empty(log: &dyn Log) -> Result<()> {
+    let held = |at: Position| {
+        let what =
+            format!("the backend's log holds commits (position {at}), which this engine does not replay");
+        Err(Error::new(ErrorKind::InvalidSettings, what))
+    };
+    let end = log.replay(Position::FIRST, &mut |at, _| held(at))?;
+    if end.at > Position::FIRST { held(end.at) } else { Ok(()) }
 }
 
 /// The applier's thread; a panic of it poisons the engine.

@@ -9,7 +9,8 @@ pub trait Backend: Send + Sync {
     /// A word for statistics and errors ("memory").
     fn name(&self) -> &'static str;
 
-    /// The log of the instance; `None`: commits are ready at once, and durable never or always.
+    /// The log of the instance; `None`: commits are ready at once, and durable never or always. A new engine takes an
+    /// empty log only: it says so when it finds a frame, and replays nothing.
     fn log(&self) -> Option<Arc<dyn Log>> {
         None
     }

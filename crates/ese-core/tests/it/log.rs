@@ -66,9 +66,13 @@ impl Log for TestLog {
     fn replay(
         &self,
         from: Position,
-        _frame: &mut dyn FnMut(Position, &[u8]) -> Result<()>,
+        frame: &mut dyn FnMut(Position, &[u8]) -> Result<()>,
     ) -> Result<LogPoint> {
-        Ok(LogPoint { log: 1, epoch: 1, at: from })
+        let state = self.state.lock();
+        for (at, bytes) in state.frames.iter().filter(|(at, _)| *at >= from) {
+            frame(*at, &vec![0; *bytes])?;
+        }
+        Ok(LogPoint { log: 1, epoch: 1, at: Position(state.durable.max(from.0)) })
     }
 
     fn begin_epoch(&self, in_doubt_from: Position) -> Result<LogPoint> {
@@ -215,4 +219,20 @@ fn a_log_that_panics_leaves_no_transaction_open() {
     assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]));
     drop(s);
     engine.close().unwrap();
+}
+
+/// Frames that are there, or were there and are not needed any more.
+#[test]
+fn a_log_that_holds_commits_is_refused() {
+    for (frames, durable) in [(vec![(Position(1), 30)], 2), (Vec::new(), 2)] {
+        let log = Arc::new(TestLog::default());
+        *log.state.lock() = LogState { frames, durable, ..LogState::default() };
+        let backend = Arc::new(LoggedMap { map: MapBackend::default(), log });
+        let clock = Arc::new(ManualClock::default());
+        let started = LocalEngine::start(Options::default(), Arc::clone(&backend) as _, clock);
+        let error = started.err().expect("its commits would be lost");
+        assert_eq!(error.kind(), ErrorKind::InvalidSettings);
+        assert!(error.to_string().contains("log holds commits"), "{error}");
+        assert_eq!(backend.attach("main").err().map(|e| e.kind()), Some(ErrorKind::DatabaseNotFound));
+    }
 }
