@@ -196,7 +196,7 @@ impl Overlay {
                 database.base = Arc::clone(base);
             }
         }
-        self.publish_without_leaving(view, databases, Some(full));
+        self.publish_and_let_go(view, databases, Some(full));
         true
     }
 
@@ -223,46 +223,37 @@ impl Overlay {
         let store = Arc::clone(&database.store);
         let mut databases = view.databases.clone();
         databases[place] = None;
-        self.publish_without_leaving(view, databases, None);
+        self.publish_and_let_go(view, databases, None);
         Some(store)
     }
 
-    /// Publishes a view with these databases and without the generations that nobody needs there any more. `full` names
-    /// the databases without space; `None`: they are as they were.
-    fn publish_without_leaving(&self, view: &View, databases: Databases, full: Option<&[AttachmentNo]>) {
-        let mut l = [Position::UNCLAIMED; DATABASES_MAX];
-        let mut l_but_full = l;
-        for (place, database) in databases.iter().enumerate() {
-            let Some(database) = database else { continue };
-            l[place] = database.l;
-            if !full.is_some_and(|full| full.contains(&database.attachment)) {
-                l_but_full[place] = database.l;
-            }
-        }
-        let mut stay = vec![Arc::clone(view.active())];
-        let mut leave = Vec::new();
-        for generation in &view.generations[1..] {
-            if generation.may_leave(&l) {
-                leave.push(Arc::clone(generation));
-            } else {
-                if let Some(full) = full {
-                    generation.note_held_by_full(!full.is_empty() && generation.is_settled(&l_but_full));
-                }
-                stay.push(Arc::clone(generation));
-            }
-        }
+    /// Publishes a view with these databases, and lets those generations go that nobody needs in it any more. `full`
+    /// names the databases without space; `None`: they are as they were.
+    fn publish_and_let_go(&self, view: &View, databases: Databases, full: Option<&[AttachmentNo]>) {
+        let (stay, leave) = divide(view, &databases, full);
+        self.remember(&leave);
+        self.views.publish(databases, stay, &self.slots);
+        self.count_out(&leave);
+    }
+
+    /// Drops from the window what conflict checks need no more, and enters what they may still need of generations that
+    /// are about to leave.
+    fn remember(&self, leave: &[Arc<Generation>]) {
         let newest = self.last_visible();
         let low = self.oldest_writing_snapshot().unwrap_or(CommitTs(u64::MAX));
+        self.window.trim(low.min(newest));
         if low < newest {
-            for generation in &leave {
+            for generation in leave {
                 self.enter_window(generation, low);
             }
         }
-        self.window.trim(low.min(newest), self.limits.window_bytes);
-        self.views.publish(databases, stay, &self.slots);
-        let left: u64 = leave.iter().map(|generation| generation.accounted.load(Ordering::Relaxed)).sum();
-        self.bytes.fetch_sub(left, Ordering::Relaxed);
-        self.recount_readers(&leave);
+    }
+
+    /// Takes what has left out of the budget: old views may hold it still.
+    fn count_out(&self, left: &[Arc<Generation>]) {
+        let bytes: u64 = left.iter().map(|generation| generation.accounted.load(Ordering::Relaxed)).sum();
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.recount_readers(left);
     }
 
     /// Enters what conflict checks of snapshots from `low` on may still need of a generation that leaves.
@@ -359,6 +350,36 @@ impl Overlay {
             fault(format!("{} generations in a view", view.generations.len()));
         }
     }
+}
+
+/// The generations that stay in a view with these databases, and those that may leave it; notes of those that stay
+/// whether only databases without space, `full`, keep them.
+fn divide(
+    view: &View,
+    databases: &Databases,
+    full: Option<&[AttachmentNo]>,
+) -> (Vec<Arc<Generation>>, Vec<Arc<Generation>>) {
+    let mut l = [Position::UNCLAIMED; DATABASES_MAX];
+    let mut l_but_full = l;
+    for (place, database) in databases.iter().enumerate() {
+        let Some(database) = database else { continue };
+        l[place] = database.l;
+        if !full.is_some_and(|full| full.contains(&database.attachment)) {
+            l_but_full[place] = database.l;
+        }
+    }
+    let (mut stay, mut leave) = (vec![Arc::clone(view.active())], Vec::new());
+    for generation in &view.generations[1..] {
+        if generation.may_leave(&l) {
+            leave.push(Arc::clone(generation));
+            continue;
+        }
+        if let Some(full) = full {
+            generation.note_held_by_full(!full.is_empty() && generation.is_settled(&l_but_full));
+        }
+        stay.push(Arc::clone(generation));
+    }
+    (stay, leave)
 }
 
 /// Keys ascend, and every entry has a version.

@@ -445,7 +445,7 @@ fn loom_old_value_beside_a_merge() {
 
 /// A version that my snapshot does not have leaves the view: I meet it there or in the window.
 ///
-/// Protects that `Overlay::publish_without_leaving` enters the window before it publishes.
+/// Protects that `Overlay::publish_and_let_go` enters the window before it publishes.
 #[test]
 fn loom_conflict_check_beside_leaving() {
     check(3, || {

@@ -98,7 +98,7 @@ impl Overlay {
             gate: Gate::default(),
             latches: Latches::new(),
             recency: Recency::new(),
-            window: Window::new(),
+            window: Window::new(limits.window_bytes),
             trees: Trees::default(),
             slots: Arc::new(Slots::new(limits.slots)),
             views: Arc::new(Views::new(databases, vec![first])),

@@ -300,7 +300,7 @@ fn below_the_floor() {
     reader.begin(Mode::ReadOnly);
     let mut young = world.begun();
     world.merge(&[]);
-    world.overlay.window.trim(CommitTs(0), 0);
+    world.overlay.window.shed(0);
     assert_eq!(world.overlay.window.floor(), CommitTs(3));
     assert_eq!(world.overlay.usage().window_entries, 0);
     let refusal = world.write(&mut old, tree_id(1, 1), b"untouched", Kind::PUT);
