@@ -196,7 +196,7 @@ impl Overlay {
                 database.base = Arc::clone(base);
             }
         }
-        self.publish_and_let_go(view, databases, Some(full));
+        self.publish_and_let_go(&applier, databases, Some(full));
         true
     }
 
@@ -223,17 +223,22 @@ impl Overlay {
         let store = Arc::clone(&database.store);
         let mut databases = view.databases.clone();
         databases[place] = None;
-        self.publish_and_let_go(view, databases, None);
+        self.publish_and_let_go(&applier, databases, None);
         Some(store)
     }
 
     /// Publishes a view with these databases, and lets those generations go that nobody needs in it any more. `full`
     /// names the databases without space; `None`: they are as they were.
-    fn publish_and_let_go(&self, view: &View, databases: Databases, full: Option<&[AttachmentNo]>) {
-        let (stay, leave) = divide(view, &databases, full);
+    fn publish_and_let_go(
+        &self,
+        applier: &MutexGuard<'_, ()>,
+        databases: Databases,
+        full: Option<&[AttachmentNo]>,
+    ) {
+        let (stay, leave) = divide(self.view(applier), &databases, full);
         self.remember(&leave);
         self.views.publish(databases, stay, &self.slots);
-        self.count_out(&leave);
+        self.count_out(applier, &leave);
     }
 
     /// Drops from the window what conflict checks need no more, and enters what they may still need of generations that
@@ -250,10 +255,12 @@ impl Overlay {
     }
 
     /// Takes what has left out of the budget: old views may hold it still.
-    fn count_out(&self, left: &[Arc<Generation>]) {
+    fn count_out(&self, applier: &MutexGuard<'_, ()>, left: &[Arc<Generation>]) {
         let bytes: u64 = left.iter().map(|generation| generation.accounted.load(Ordering::Relaxed)).sum();
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.recount_readers(left);
+        if !left.is_empty() || self.reader_bytes.load(Ordering::Relaxed) > 0 {
+            self.recount_readers(applier);
+        }
     }
 
     /// Enters what conflict checks of snapshots from `low` on may still need of a generation that leaves.
@@ -289,23 +296,16 @@ impl Overlay {
             .min()
     }
 
-    fn recount_readers(&self, leaving: &[Arc<Generation>]) {
-        if leaving.is_empty() && self.reader_bytes.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        // SAFETY: called under the applier's lock only.
-        let view = unsafe { self.views.current_of_applier() };
-        self.reader_bytes.store(self.held_bytes(view, |_| true), Ordering::Relaxed);
-    }
-
-    fn held_bytes(&self, view: &View, counts: impl Fn(u64) -> bool) -> u64 {
-        self.views.held_by_readers(view, counts).iter().map(|generation| generation.bytes()).sum()
+    /// Counts anew what only older views hold.
+    fn recount_readers(&self, applier: &MutexGuard<'_, ()>) {
+        let held = self.views.held_bytes(self.view(applier), |_| true);
+        self.reader_bytes.store(held, Ordering::Relaxed);
     }
 
     /// Bytes that only those replaced views hold whose number `counts`.
     pub(super) fn measure_held(&self, counts: impl Fn(u64) -> bool) -> u64 {
         let applier = self.applier.lock();
-        self.held_bytes(self.view(&applier), counts)
+        self.views.held_bytes(self.view(&applier), counts)
     }
 
     pub(super) fn free_retired(&self) -> usize {
@@ -313,8 +313,7 @@ impl Overlay {
         let freed = self.views.free(&self.slots);
         let count = freed.len();
         if count > 0 {
-            let view = self.view(&applier);
-            self.reader_bytes.store(self.held_bytes(view, |_| true), Ordering::Relaxed);
+            self.recount_readers(&applier);
         }
         drop(applier);
         // Arenas and bases go here, under no lock.
@@ -343,11 +342,34 @@ impl Overlay {
             }
             newer = generation.number;
             for tree in generation.trees() {
-                check_index(generation, tree, fault);
+                self.check_index(generation, tree, fault);
             }
         }
         if view.generations.len() > GENERATIONS_MAX && !view.generations.iter().any(|g| g.is_held_by_full()) {
             fault(format!("{} generations in a view", view.generations.len()));
+        }
+    }
+
+    /// Keys ascend, and every entry has a version.
+    fn check_index(&self, generation: &Generation, tree: TreeId, fault: &mut dyn FnMut(String)) {
+        let Some(index) = generation.index(tree) else { return };
+        let mut cursor = index.cursor();
+        let mut last: Option<&[u8]> = None;
+        let mut next = cursor.first();
+        while let Some(entry) = next {
+            if last.is_some_and(|last| last >= entry.key()) {
+                fault(format!("generation {}: keys of tree {tree} do not ascend", generation.number));
+            }
+            if entry.payload().newest().is_none() {
+                // A write that is refused makes no entry, and one that makes it puts the version in under the same hold
+                // of the row's latch: behind that there is one.
+                let _latched = self.latches.lock(self.hash(tree, entry.key()));
+                if entry.payload().newest().is_none() {
+                    fault(format!("generation {}: a row of tree {tree} has no version", generation.number));
+                }
+            }
+            last = Some(entry.key());
+            next = cursor.next();
         }
     }
 }
@@ -380,19 +402,4 @@ fn divide(
         stay.push(Arc::clone(generation));
     }
     (stay, leave)
-}
-
-/// Keys ascend, and every entry has a version.
-fn check_index(generation: &Generation, tree: TreeId, fault: &mut dyn FnMut(String)) {
-    let Some(index) = generation.index(tree) else { return };
-    let mut cursor = index.cursor();
-    let mut last: Option<&[u8]> = None;
-    let mut next = cursor.first();
-    while let Some(entry) = next {
-        if last.is_some_and(|last| last >= entry.key()) {
-            fault(format!("generation {}: keys of tree {tree} do not ascend", generation.number));
-        }
-        last = Some(entry.key());
-        next = cursor.next();
-    }
 }

@@ -89,9 +89,9 @@ impl Slot {
         })
     }
 
-    /// Whether it names the view.
-    pub(super) fn names(&self, view: u64) -> bool {
-        self.view.load(Ordering::Acquire) == view || self.second.load(Ordering::Acquire) == view
+    /// The views that it names; 0: none.
+    pub(super) fn named(&self) -> [u64; 2] {
+        [self.view.load(Ordering::Acquire), self.second.load(Ordering::Acquire)]
     }
 
     /// Notes that the transaction writes in the tree with that ordinal, before it looks whether the tree still stands.

@@ -14,7 +14,7 @@ use super::{
     slot::{Slot, Slots},
     spare::Spares,
     tree::{SharedTree, Trees},
-    view::{Databases, Views},
+    view::{Databases, Views, named_views},
     visibility::{self, Data, Found, Settled, encode_delta},
     walk::{OverlayWalk, OwnWalk, Rows, Visible},
     window::Window,
@@ -404,9 +404,8 @@ impl VersionStore for Overlay {
     }
 
     fn held_by_others(&self, slot: &OverlaySlot) -> u64 {
-        self.measure_held(|view| {
-            self.slots.lines().any(|(index, line)| index != slot.index && line.names(view))
-        })
+        let named = named_views(self.slots.lines().filter(|(index, _)| *index != slot.index));
+        self.measure_held(|view| named.binary_search(&view).is_ok())
     }
 
     #[inline]

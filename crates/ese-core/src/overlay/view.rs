@@ -10,7 +10,11 @@
 
 #![expect(unsafe_code, reason = "views are found by number, without a shared count")]
 
-use super::{gate::Entered, generation::Generation, slot::Slots};
+use super::{
+    gate::Entered,
+    generation::Generation,
+    slot::{Slot, Slots},
+};
 use crate::seam::store::{Base, Store};
 use ese_base::{
     AttachmentNo, Position,
@@ -173,13 +177,21 @@ impl Views {
     /// Frees the replaced views that nobody uses; returns how many, and hands what they held to the caller to drop.
     pub(crate) fn free(&self, slots: &Slots) -> Vec<View> {
         let mut freed = Vec::new();
-        self.retired.lock().retain_mut(|retired| {
-            retired
-                .inside
+        let mut retired = self.retired.lock();
+        if retired.is_empty() {
+            return freed;
+        }
+        for view in retired.iter_mut() {
+            view.inside
                 .retain(|(index, sequence)| slots.line(*index).gate.load(Ordering::Acquire) == *sequence);
+        }
+        // Once for all of them: each was replaced before, so that who names it from now on finds another number when it
+        // looks again.
+        let named = named_views(slots.lines());
+        retired.retain(|retired| {
             // SAFETY: owned by the list until it is removed below.
             let number = unsafe { (*retired.view).number };
-            if !retired.inside.is_empty() || slots.lines().any(|(_, slot)| slot.names(number)) {
+            if !retired.inside.is_empty() || named.binary_search(&number).is_ok() {
                 return true;
             }
             self.place(number).store(ptr::null_mut(), Ordering::Release);
@@ -196,27 +208,19 @@ impl Views {
         self.retired.lock().len() + 1
     }
 
-    /// The generations that only replaced views hold, of those whose number `counts`; each once.
-    pub(crate) fn held_by_readers(
-        &self,
-        current: &View,
-        counts: impl Fn(u64) -> bool,
-    ) -> Vec<Arc<Generation>> {
-        let mut held: Vec<Arc<Generation>> = Vec::new();
-        for retired in self.retired.lock().iter() {
-            // SAFETY: owned by the list, under its mutex.
-            let view = unsafe { &*retired.view };
-            if !counts(view.number) {
-                continue;
-            }
-            for generation in &view.generations {
-                let known = |g: &Arc<Generation>| Arc::ptr_eq(g, generation);
-                if !current.generations.iter().any(known) && !held.iter().any(known) {
-                    held.push(Arc::clone(generation));
-                }
-            }
-        }
-        held
+    /// Bytes of the generations that only replaced views hold, of those whose number `counts`.
+    pub(crate) fn held_bytes(&self, current: &View, counts: impl Fn(u64) -> bool) -> u64 {
+        let retired = self.retired.lock();
+        // SAFETY: owned by the list, under its mutex.
+        let views = retired.iter().map(|retired| unsafe { &*retired.view });
+        let counted = views.filter(|view| counts(view.number));
+        let mut held: Vec<&Generation> =
+            counted.flat_map(|view| view.generations.iter().map(|generation| &**generation)).collect();
+        held.sort_unstable_by_key(|generation| generation.number);
+        held.dedup_by_key(|generation| generation.number);
+        let stays =
+            |generation: &Generation| current.generations.iter().any(|g| g.number == generation.number);
+        held.into_iter().filter(|generation| !stays(generation)).map(Generation::bytes).sum()
     }
 
     /// The slots that name a view older than `number`.
@@ -230,6 +234,14 @@ impl Views {
             (view != 0 && view < number).then_some(index)
         })
     }
+}
+
+/// The numbers of the views that these slots name, ascending.
+pub(crate) fn named_views<'s>(slots: impl Iterator<Item = (usize, &'s Slot)>) -> Vec<u64> {
+    let mut named: Vec<u64> =
+        slots.flat_map(|(_, slot)| slot.named()).filter(|number| *number != 0).collect();
+    named.sort_unstable();
+    named
 }
 
 impl Drop for Views {

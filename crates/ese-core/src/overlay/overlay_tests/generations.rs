@@ -328,3 +328,53 @@ fn bytes_that_readers_hold() {
     assert!(world.overlay.free_views() > 0);
     assert_eq!((world.overlay.reader_bytes(), world.overlay.usage().views), (0, 1));
 }
+
+/// A row without a version is a fault; writers never leave one, refused or not.
+#[test]
+fn every_row_has_a_version() {
+    let world = World::new(1);
+    let check = || {
+        let mut faults = Vec::new();
+        world.overlay.check(&mut |fault| faults.push(fault));
+        faults
+    };
+    let (mut one, mut two) = (world.begun(), world.begun());
+    let tree = tree_id(1, 1);
+    world.put(&mut one, 1, b"k");
+    assert!(world.write(&mut two, tree, b"k", Kind::PUT).is_err());
+    assert_eq!(check(), Vec::<String>::new());
+    {
+        let entered = world.overlay.gate.enter(two.slot.line());
+        let active = world.overlay.views.current(&entered).active();
+        active.index_or_insert(tree).get_or_insert(active.arena(), b"empty");
+    }
+    assert_eq!(check(), ["generation 1: a row of tree 1/1 has no version"]);
+    one.abort();
+    two.abort();
+}
+
+/// Old views that share generations: each generation counts once, whoever names it, and the current view's do not.
+#[test]
+fn what_old_views_hold_is_counted_once() {
+    let mut world = World::new(1);
+    let mut readers = [Party::new(&world.overlay, 2), Party::new(&world.overlay, 3)];
+    world.committed(1, b"a");
+    readers[0].begin(Mode::ReadOnly);
+    assert!(world.seal());
+    world.committed(1, b"b");
+    readers[1].begin(Mode::ReadOnly);
+    assert_eq!(world.overlay.reader_bytes(), 0, "all of it is current");
+    let bytes = world.overlay.budget_bytes();
+    world.merge(&[]);
+    assert_eq!(world.overlay.reader_bytes(), bytes);
+    let held = |except: &Party| world.overlay.held_by_others(&except.slot);
+    assert!(0 < held(&readers[1]) && held(&readers[1]) < held(&readers[0]));
+    assert_eq!(held(&readers[0]), bytes, "the younger of them has both generations");
+    readers[1].end();
+    assert_eq!(held(&readers[0]), 0);
+    world.overlay.free_views();
+    assert_eq!(world.overlay.reader_bytes(), held(&readers[1]), "the older one has one of them");
+    readers[0].end();
+    world.overlay.free_views();
+    assert_eq!(world.overlay.reader_bytes(), 0);
+}

@@ -58,9 +58,9 @@ fn a_snapshot_not_yet_read_counts_as_the_oldest() {
     assert_eq!((pinned.snapshot, pinned.writes), (CommitTs(0), true));
     line.name_snapshot(CommitTs(44));
     assert_eq!(line.pinned().unwrap().snapshot, CommitTs(44));
-    assert!(line.names(9) && !line.names(0x900));
+    assert_eq!(line.named(), [9, 0]);
     line.clear();
-    assert!(line.pinned().is_none() && !line.names(9));
+    assert!(line.pinned().is_none() && line.named() == [0, 0]);
 }
 
 /// More trees than places: the slot stands for all trees.

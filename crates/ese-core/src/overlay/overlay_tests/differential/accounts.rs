@@ -19,13 +19,7 @@ impl World {
         let view = self.watcher.slot.view();
         let bytes: u64 = view.generations.iter().map(|generation| generation.bytes()).sum();
         assert_eq!(self.overlay.budget_bytes(), bytes + self.overlay.window.bytes());
-        let held: u64 = self
-            .overlay
-            .views
-            .held_by_readers(view, |_| true)
-            .iter()
-            .map(|generation| generation.bytes())
-            .sum();
+        let held = self.overlay.views.held_bytes(view, |_| true);
         self.watcher.end();
         assert_eq!(self.overlay.reader_bytes(), held);
     }
