@@ -239,6 +239,7 @@ impl Overlay {
         self.remember(&leave);
         self.views.publish(databases, stay, &self.slots);
         self.count_out(applier, &leave);
+        self.trees.clean(|| self.views.oldest_generation(self.view(applier)), &self.slots);
     }
 
     /// Drops from the window what conflict checks need no more, and enters what they may still need of generations that

@@ -68,7 +68,7 @@ pub(crate) struct Overlay {
     pub(super) latches: Latches,
     pub(super) recency: Recency,
     pub(super) window: Window,
-    trees: Trees,
+    pub(super) trees: Trees,
     pub(crate) slots: Arc<Slots>,
     pub(crate) views: Arc<Views>,
     last_visible: CacheLine<AtomicU64>,

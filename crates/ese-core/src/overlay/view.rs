@@ -223,6 +223,14 @@ impl Views {
         held.into_iter().filter(|generation| !stays(generation)).map(Generation::bytes).sum()
     }
 
+    /// The number of the oldest generation that any view has.
+    pub(crate) fn oldest_generation(&self, current: &View) -> u32 {
+        let retired = self.retired.lock();
+        // SAFETY: as above.
+        let replaced = retired.iter().map(|retired| unsafe { &*retired.view }.oldest_number());
+        replaced.fold(current.oldest_number(), u32::min)
+    }
+
     /// The slots that name a view older than `number`.
     pub(crate) fn named_before<'s>(
         &self,
