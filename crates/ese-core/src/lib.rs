@@ -19,6 +19,7 @@ pub use seam::{
     backend::Backend,
     engine::{Engine, Step},
     log::{Log, LogPoint},
+    merges::Merges,
     scan::{BaseScan, Direction, IterScan, Scan},
     session::{Mode, Session, SessionOptions},
     store::{Base, Change, DropProgress, Merge, Store, StoreStats},

@@ -6,7 +6,8 @@
 //!
 //! Reading order: `slot`, `gate`, `view`, `pin` (what pins); `arena`, `index`, `chain`, `generation` (where versions lie);
 //! `visibility`, `walk`, `own` (what a reader sees); `latch`, `conflict`, `window`, `recency`, `insert` (what a writer asks
-//! and does); `cut` (what a merge takes and how its result is installed); `store` (all of it behind [`VersionStore`]).
+//! and does); `cut` and `plan` (merges: where one ends, what it takes, how its result is installed); `store` (all of it
+//! behind [`VersionStore`]).
 //!
 //! Invariants (4–6 of the architecture; each is stated again where it is kept):
 //! - A view is current at the moment its reader's snapshot is read; `last_visible` never goes back.
@@ -36,6 +37,7 @@ mod loom_tests;
 mod overlay_tests;
 mod own;
 mod pin;
+mod plan;
 mod recency;
 mod slot;
 mod spare;

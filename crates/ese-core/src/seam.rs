@@ -3,7 +3,7 @@
 //! | seam | trait | implemented by |
 //! |---|---|---|
 //! | a whole engine | [`engine::Engine`], [`session::Session`], [`transaction::Transaction`] | the local engine of this crate |
-//! | recent versions | [`version_store::VersionStore`] | the overlay of this crate |
+//! | recent versions | [`version_store::VersionStore`] for sessions, [`merges::Merges`] for the applier | the overlay of this crate |
 //! | persistence | [`backend::Backend`], [`store::Store`], [`log::Log`] | `ese-mem`; later the pager and the log |
 //!
 //! The traits are dyn-safe where the seam is coarse (a get, a merge, a flush); the version store is generic, because it
@@ -12,6 +12,7 @@
 pub mod backend;
 pub mod engine;
 pub mod log;
+pub mod merges;
 pub mod scan;
 pub mod session;
 pub mod store;

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::seam::{
     engine::Step,
+    merges::{Cut, NewBase, Progress, Taken},
     store::{Base, Change, DropProgress, Merge},
-    version_store::{Cut, NewBase, Progress, Taken, VersionStore},
+    version_store::VersionStore,
 };
 use ese_base::{
     AttachmentNo, Error, ErrorKind, Position, Result, TreeNo,
@@ -238,7 +239,7 @@ fn wait<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, cut: Cut) -> 
     for database in &mut databases {
         database.give_back_dropped(&mut applier.drops_left)?;
     }
-    let plan = core.versions.plan(cut.at, &[]);
+    let plan = core.versions.plan(cut.at);
     applier.phase = Phase::Merging(Box::new(Merging { cut, plan, databases }));
     Ok(Step::Merged)
 }

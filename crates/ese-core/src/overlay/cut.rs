@@ -1,4 +1,4 @@
-//! What a merge takes out of the overlay, and how its result becomes the next view.
+//! The overlay as merges see it: where a merge ends, and how its result becomes the next view.
 //!
 //! Invariants:
 //! - At the cut no writer is inside the gate: every version of a transaction below the cut has been written.
@@ -10,18 +10,17 @@
 
 use super::{
     generation::Generation,
+    plan::MergePlan,
     store::Overlay,
     view::{Database, Databases, View},
-    visibility::Data,
-    walk::{Mergeable, Rows},
 };
 use crate::{
     seam::{
-        scan::Direction,
-        store::{Change, Store},
-        version_store::{Cut, From, NewBase, Progress, Taken, Usage, VersionStore},
+        merges::{Cut, Merges, NewBase, Progress, Taken, Usage},
+        store::Store,
+        version_store::VersionStore,
     },
-    txn::Outcome,
+    txn::{Outcome, Owner},
 };
 use ese_base::{
     AttachmentNo, CommitTs, Position, Result, TreeId,
@@ -33,66 +32,169 @@ use ese_base::{
 };
 use std::sync::Arc;
 
-/// A merge's place in what it takes.
-pub(crate) struct MergePlan {
-    cut: Position,
-    /// Newest first; what lies below the cut was written before the plan was made.
-    generations: Vec<Arc<Generation>>,
-    /// Ascending; each with the database as the view had it when the merge began.
-    trees: Vec<(TreeId, Database)>,
-    at: usize,
-    /// The last key taken of the tree at `at`.
-    after: Option<Vec<u8>>,
-}
+impl Merges for Overlay {
+    type Plan = MergePlan;
 
-impl MergePlan {
-    /// Hands the changes of up to about `rows` rows to `sink`.
-    pub(super) fn take_rows(
-        &mut self,
+    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Cut {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let next = self.may_seal(view).then(|| self.next_generation(view));
+        let closed = self.gate.close(&self.slots);
+        let at = position();
+        let unsealed = next.is_none() && view.active().bytes() > 0;
+        if let Some(next) = next {
+            self.publish_sealed(view, next);
+        }
+        drop(closed);
+        Cut { at, unsealed }
+    }
+
+    fn seal_if_large(&self) -> bool {
+        if !self.wants_seal.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let size = view.active().bytes();
+        if size < self.limits.generation_bytes {
+            return false;
+        }
+        if !self.may_seal(view) {
+            // It grows on; asked again when it has grown by a generation's size.
+            self.seal_at.store(size + self.limits.generation_bytes, Ordering::Relaxed);
+            return false;
+        }
+        let next = self.next_generation(view);
+        let closed = self.gate.close(&self.slots);
+        self.publish_sealed(view, next);
+        drop(closed);
+        true
+    }
+
+    fn plan(&self, cut: Position) -> MergePlan {
+        let applier = self.applier.lock();
+        MergePlan::new(self.view(&applier), cut)
+    }
+
+    fn take(
+        &self,
+        plan: &mut MergePlan,
         rows: usize,
         sink: &mut dyn FnMut(Taken<'_>) -> Result<()>,
     ) -> Result<Progress> {
-        let mut left = rows;
-        while let Some((tree, database)) = self.trees.get(self.at) {
-            let from = self.after.as_deref().map_or(From::End, From::Behind);
-            let filter = Mergeable { l: database.l, cut: self.cut };
-            let Some(mut walk) =
-                Rows::new(self.generations.iter().map(|g| &**g), *tree, Direction::Forward, from, filter)
+        plan.take_rows(rows, sink)
+    }
+
+    fn install(&self, bases: &[NewBase], full: &[AttachmentNo]) -> bool {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        if !self.views.has_room() {
+            return false;
+        }
+        let mut databases = view.databases.clone();
+        for new in bases {
+            let Some(database) = databases.iter_mut().flatten().find(|d| d.attachment == new.attachment)
             else {
-                self.at += 1;
-                self.after = None;
                 continue;
             };
-            let mut last = None;
-            while let Some((key, found)) = walk.next_row() {
-                if left == 0 {
-                    self.after = last.map(<[u8]>::to_vec).or(self.after.take());
-                    return Ok(Progress::More);
-                }
-                left -= 1;
-                last = Some(key);
-                let taken = |change| Taken { attachment: tree.attachment, tree: tree.number, key, change };
-                match found.data {
-                    Data::Deleted => sink(taken(Change::Delete))?,
-                    Data::Put(value) if found.deltas.is_empty() => sink(taken(Change::Put(value)))?,
-                    Data::Put(value) => {
-                        let mut sum = value.to_vec();
-                        found.deltas.apply(&mut sum);
-                        sink(taken(Change::Put(&sum)))?;
-                    }
-                    Data::Nothing => {
-                        // Adds of transactions that saw a row: it is in the base, unless a later delete took it.
-                        let Some(value) = database.base.get(tree.number, key)? else { continue };
-                        let mut sum = value.to_vec();
-                        found.deltas.apply(&mut sum);
-                        sink(taken(Change::Put(&sum)))?;
-                    }
-                }
+            debug_assert!(new.l >= database.l, "L never goes back");
+            database.l = new.l;
+            if let Some(base) = &new.base {
+                database.base = Arc::clone(base);
             }
-            self.at += 1;
-            self.after = None;
         }
-        Ok(Progress::Done)
+        self.publish_and_let_go(&applier, databases, Some(full));
+        true
+    }
+
+    fn attach(&self, attachment: AttachmentNo, store: Arc<dyn Store>, l: Position) -> bool {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let mut databases = view.databases.clone();
+        let Some(place) = databases.iter_mut().find(|place| place.is_none()) else { return false };
+        if !self.views.has_room() {
+            return false;
+        }
+        *place = Some(Database { attachment, l, base: store.newest(), store });
+        self.views.publish(databases, view.generations.clone(), &self.slots);
+        true
+    }
+
+    fn detach(&self, attachment: AttachmentNo) -> Option<Arc<dyn Store>> {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let (place, database) = view.database(attachment)?;
+        if !self.views.has_room() {
+            return None;
+        }
+        let store = Arc::clone(&database.store);
+        let mut databases = view.databases.clone();
+        databases[place] = None;
+        self.publish_and_let_go(&applier, databases, None);
+        Some(store)
+    }
+
+    fn newest_view(&self) -> u64 {
+        self.views.number()
+    }
+
+    fn pinned_before(&self, view: u64) -> Option<Arc<Owner>> {
+        fence(Ordering::SeqCst);
+        self.views.named_before(view, &self.slots).find_map(|index| self.slots.owner(index))
+    }
+
+    fn free_views(&self) -> usize {
+        let applier = self.applier.lock();
+        let freed = self.views.free(&self.slots);
+        let count = freed.len();
+        if count > 0 {
+            self.recount_readers(&applier);
+        }
+        drop(applier);
+        // Arenas and bases go here, under no lock.
+        drop(freed);
+        count
+    }
+
+    fn usage(&self) -> Usage {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        Usage {
+            generations: view.generations.len() as u64,
+            views: self.views.count() as u64,
+            window_entries: self.window.entries() as u64,
+            merged_below: view.databases.iter().flatten().map(|d| d.l).min().unwrap_or(Position::UNCLAIMED),
+        }
+    }
+
+    fn take_merge_wish(&self) -> bool {
+        self.wants_merge.swap(false, Ordering::Relaxed)
+    }
+
+    fn prepare_memory(&self) -> bool {
+        self.spares.prepare()
+    }
+
+    fn set_coarse_clock(&self, nanos: u64) {
+        self.coarse_nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    fn check(&self, fault: &mut dyn FnMut(String)) {
+        let applier = self.applier.lock();
+        let view = self.view(&applier);
+        let mut newer = u32::MAX;
+        for generation in &view.generations {
+            if generation.number >= newer {
+                fault(format!("generation {} stands behind {newer}", generation.number));
+            }
+            newer = generation.number;
+            for tree in generation.trees() {
+                self.check_index(generation, tree, fault);
+            }
+        }
+        if view.generations.len() > GENERATIONS_MAX && !view.generations.iter().any(|g| g.is_held_by_full()) {
+            fault(format!("{} generations in a view", view.generations.len()));
+        }
     }
 }
 
@@ -125,106 +227,6 @@ impl Overlay {
     fn next_generation(&self, view: &View) -> Arc<Generation> {
         let number = view.active().number + 1;
         Arc::new(Generation::with_spares(number, self.limits.generation_bytes, &self.spares))
-    }
-
-    pub(super) fn cut_and_seal(&self, position: &mut dyn FnMut() -> Position) -> Cut {
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        let next = self.may_seal(view).then(|| self.next_generation(view));
-        let closed = self.gate.close(&self.slots);
-        let at = position();
-        let unsealed = next.is_none() && view.active().bytes() > 0;
-        if let Some(next) = next {
-            self.publish_sealed(view, next);
-        }
-        drop(closed);
-        Cut { at, unsealed }
-    }
-
-    pub(super) fn seal_large(&self) -> bool {
-        if !self.wants_seal.swap(false, Ordering::Relaxed) {
-            return false;
-        }
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        let size = view.active().bytes();
-        if size < self.limits.generation_bytes {
-            return false;
-        }
-        if !self.may_seal(view) {
-            // It grows on; asked again when it has grown by a generation's size.
-            self.seal_at.store(size + self.limits.generation_bytes, Ordering::Relaxed);
-            return false;
-        }
-        let next = self.next_generation(view);
-        let closed = self.gate.close(&self.slots);
-        self.publish_sealed(view, next);
-        drop(closed);
-        true
-    }
-
-    pub(super) fn plan_merge(&self, cut: Position, skip: &[AttachmentNo]) -> MergePlan {
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        let mut trees: Vec<TreeId> =
-            view.generations.iter().flat_map(|generation| generation.trees()).collect();
-        trees.sort_unstable_by_key(|tree| (tree.attachment, tree.number));
-        trees.dedup();
-        let trees = trees
-            .into_iter()
-            .filter(|tree| !skip.contains(&tree.attachment))
-            .filter_map(|tree| Some((tree, view.database(tree.attachment)?.1.clone())))
-            .collect();
-        MergePlan { cut, generations: view.generations.clone(), trees, at: 0, after: None }
-    }
-
-    pub(super) fn install_bases(&self, bases: &[NewBase], full: &[AttachmentNo]) -> bool {
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        if !self.views.has_room() {
-            return false;
-        }
-        let mut databases = view.databases.clone();
-        for new in bases {
-            let Some(database) = databases.iter_mut().flatten().find(|d| d.attachment == new.attachment)
-            else {
-                continue;
-            };
-            debug_assert!(new.l >= database.l, "L never goes back");
-            database.l = new.l;
-            if let Some(base) = &new.base {
-                database.base = Arc::clone(base);
-            }
-        }
-        self.publish_and_let_go(&applier, databases, Some(full));
-        true
-    }
-
-    pub(super) fn attach_store(&self, attachment: AttachmentNo, store: Arc<dyn Store>, l: Position) -> bool {
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        let mut databases = view.databases.clone();
-        let Some(place) = databases.iter_mut().find(|place| place.is_none()) else { return false };
-        if !self.views.has_room() {
-            return false;
-        }
-        *place = Some(Database { attachment, l, base: store.newest(), store });
-        self.views.publish(databases, view.generations.clone(), &self.slots);
-        true
-    }
-
-    pub(super) fn detach_store(&self, attachment: AttachmentNo) -> Option<Arc<dyn Store>> {
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        let (place, database) = view.database(attachment)?;
-        if !self.views.has_room() {
-            return None;
-        }
-        let store = Arc::clone(&database.store);
-        let mut databases = view.databases.clone();
-        databases[place] = None;
-        self.publish_and_let_go(&applier, databases, None);
-        Some(store)
     }
 
     /// Publishes a view with these databases, and lets those generations go that nobody needs in it any more. `full`
@@ -307,48 +309,6 @@ impl Overlay {
     pub(super) fn measure_held(&self, counts: impl Fn(u64) -> bool) -> u64 {
         let applier = self.applier.lock();
         self.views.held_bytes(self.view(&applier), counts)
-    }
-
-    pub(super) fn free_retired(&self) -> usize {
-        let applier = self.applier.lock();
-        let freed = self.views.free(&self.slots);
-        let count = freed.len();
-        if count > 0 {
-            self.recount_readers(&applier);
-        }
-        drop(applier);
-        // Arenas and bases go here, under no lock.
-        drop(freed);
-        count
-    }
-
-    pub(super) fn measure(&self) -> Usage {
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        Usage {
-            generations: view.generations.len() as u64,
-            views: self.views.count() as u64,
-            window_entries: self.window.entries() as u64,
-            merged_below: view.databases.iter().flatten().map(|d| d.l).min().unwrap_or(Position::UNCLAIMED),
-        }
-    }
-
-    pub(super) fn check_all(&self, fault: &mut dyn FnMut(String)) {
-        let applier = self.applier.lock();
-        let view = self.view(&applier);
-        let mut newer = u32::MAX;
-        for generation in &view.generations {
-            if generation.number >= newer {
-                fault(format!("generation {} stands behind {newer}", generation.number));
-            }
-            newer = generation.number;
-            for tree in generation.trees() {
-                self.check_index(generation, tree, fault);
-            }
-        }
-        if view.generations.len() > GENERATIONS_MAX && !view.generations.iter().any(|g| g.is_held_by_full()) {
-            fault(format!("{} generations in a view", view.generations.len()));
-        }
     }
 
     /// Keys ascend, and every entry has a version.

@@ -17,11 +17,12 @@ use super::{
 };
 use crate::{
     seam::{
+        merges::{Merges, NewBase},
         scan::BaseScan,
         session::Mode,
         store::Base,
         transaction::{Delta, KeyRange},
-        version_store::{NewBase, Refusal, VersionStore},
+        version_store::{Refusal, VersionStore},
     },
     txn::Kind,
 };

@@ -3,7 +3,6 @@
 use super::{
     chain::VersionRef,
     conflict::Asker,
-    cut::MergePlan,
     gate::Gate,
     generation::Generation,
     insert::{Inserted, Reading},
@@ -23,17 +22,14 @@ use crate::{
     seam::{
         scan::Direction,
         session::Mode,
-        store::{Base, Store},
+        store::Base,
         transaction::Delta,
-        version_store::{
-            Culprit, Cut, From, NewBase, OwnWrite, Progress, Refusal, Row, Taken, Usage, VersionStore,
-            Written,
-        },
+        version_store::{Culprit, From, OwnWrite, Refusal, Row, VersionStore, Written},
     },
     txn::{Kind, Owner, TxnState},
 };
 use ese_base::{
-    AttachmentNo, CommitTs, Position, TreeId,
+    AttachmentNo, CommitTs, TreeId,
     sync::{
         CacheLine, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering, fence},
@@ -120,7 +116,6 @@ impl VersionStore for Overlay {
     type Tree = Arc<SharedTree>;
     type Walk<'a> = OverlayWalk<'a>;
     type OwnWalk<'a> = OwnWalk<'a>;
-    type Plan = MergePlan;
 
     fn slot(&self, owner: Arc<Owner>) -> Option<OverlaySlot> {
         let index = self.slots.open(owner)?;
@@ -344,56 +339,6 @@ impl VersionStore for Overlay {
         CommitTs(self.last_visible.load(Ordering::Acquire))
     }
 
-    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Cut {
-        self.cut_and_seal(position)
-    }
-
-    fn seal_if_large(&self) -> bool {
-        self.seal_large()
-    }
-
-    fn plan(&self, cut: Position, skip: &[AttachmentNo]) -> MergePlan {
-        self.plan_merge(cut, skip)
-    }
-
-    fn take(
-        &self,
-        plan: &mut MergePlan,
-        rows: usize,
-        sink: &mut dyn FnMut(Taken<'_>) -> ese_base::Result<()>,
-    ) -> ese_base::Result<Progress> {
-        plan.take_rows(rows, sink)
-    }
-
-    fn install(&self, bases: &[NewBase], full: &[AttachmentNo]) -> bool {
-        self.install_bases(bases, full)
-    }
-
-    fn attach(&self, attachment: AttachmentNo, store: Arc<dyn Store>, l: Position) -> bool {
-        self.attach_store(attachment, store, l)
-    }
-
-    fn detach(&self, attachment: AttachmentNo) -> Option<Arc<dyn Store>> {
-        self.detach_store(attachment)
-    }
-
-    fn newest_view(&self) -> u64 {
-        self.views.number()
-    }
-
-    fn pinned_before(&self, view: u64) -> Option<Arc<Owner>> {
-        fence(Ordering::SeqCst);
-        self.views.named_before(view, &self.slots).find_map(|index| self.slots.owner(index))
-    }
-
-    fn free_views(&self) -> usize {
-        self.free_retired()
-    }
-
-    fn usage(&self) -> Usage {
-        self.measure()
-    }
-
     #[inline]
     fn budget_bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed) + self.window.bytes()
@@ -415,18 +360,6 @@ impl VersionStore for Overlay {
             || self.spares.are_wanted()
     }
 
-    fn prepare_memory(&self) -> bool {
-        self.spares.prepare()
-    }
-
-    fn take_merge_wish(&self) -> bool {
-        self.wants_merge.swap(false, Ordering::Relaxed)
-    }
-
-    fn set_coarse_clock(&self, nanos: u64) {
-        self.coarse_nanos.store(nanos, Ordering::Relaxed);
-    }
-
     fn oldest(&self, mode: Mode) -> Option<Culprit> {
         // A close or a detach has stored its flag before it asks here who is inside.
         fence(Ordering::SeqCst);
@@ -440,9 +373,5 @@ impl VersionStore for Overlay {
 
     fn open_transactions(&self) -> usize {
         self.slots.lines().filter(|(_, slot)| slot.pinned().is_some()).count()
-    }
-
-    fn check(&self, fault: &mut dyn FnMut(String)) {
-        self.check_all(fault);
     }
 }

@@ -1,19 +1,15 @@
 //! Recent versions: everything younger than the newest base, committed or not.
 //!
 //! One owner of the rules about views, generations, chains and the conflict window. Reads are per pinned snapshot; a
-//! write finds its conflicts at once; merges take what is committed and hand it to the stores. The trait is generic,
-//! never `dyn`: it is on every hot path. The overlay of this crate implements it.
+//! write finds its conflicts at once. The trait is generic, never `dyn`: it is on every hot path. The overlay of this
+//! crate implements it. What the applier asks of it, to merge what is committed into the stores, is [`Merges`].
 //!
 //! A session owns a [`VersionStore::Slot`]. Between [`VersionStore::pin`] and [`VersionStore::unpin`] the slot holds a
 //! snapshot and everything that snapshot reads; both take the slot mutably, so nothing read can outlive the pin.
 
-use super::{
-    session::Mode,
-    store::{Base, Change, Store},
-    transaction::Delta,
-};
+use super::{merges::Merges, session::Mode, store::Base, transaction::Delta};
 use crate::txn::{Kind, Owner, TxnState};
-use ese_base::{AttachmentNo, CommitTs, Position, TreeId};
+use ese_base::{AttachmentNo, CommitTs, TreeId};
 use std::sync::Arc;
 
 pub use super::scan::Direction;
@@ -71,8 +67,8 @@ pub struct Culprit {
     pub begun_nanos: u64,
 }
 
-/// Recent versions of all databases of an engine.
-pub trait VersionStore: Send + Sync + Sized + 'static {
+/// Recent versions of all databases of an engine, as sessions see them.
+pub trait VersionStore: Merges {
     /// A session's registration, the only thing that pins. Dropping it unregisters.
     type Slot: Send;
     /// The shared object of a tree.
@@ -81,8 +77,6 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     type Walk<'a>: Walk<'a> + Send;
     /// An ordered walk over a transaction's own writes.
     type OwnWalk<'a>: Walk<'a>;
-    /// A merge's place in what it takes.
-    type Plan: Send;
 
     /// Registers a session; `None` when all slots are taken.
     fn slot(&self, owner: Arc<Owner>) -> Option<Self::Slot>;
@@ -194,54 +188,6 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     /// The newest visible commit.
     fn last_visible(&self) -> CommitTs;
 
-    // ---- merges; called by one thread at a time ----
-
-    /// Seals the active generation where that is possible, and reads the cut at a moment when no writer is at work:
-    /// `position` is called once, and everything claimed below its answer has been written.
-    fn cut(&self, position: &mut dyn FnMut() -> Position) -> Cut;
-
-    /// Seals the active generation if it has reached its size; whether it did.
-    fn seal_if_large(&self) -> bool;
-
-    /// What a merge up to `cut` will look at; databases in `skip` are left alone.
-    fn plan(&self, cut: Position, skip: &[AttachmentNo]) -> Self::Plan;
-
-    /// Hands the changes of up to about `rows` rows to `sink`, in order of (database, tree, key); everything below the
-    /// cut is published by now.
-    ///
-    /// # Errors
-    /// What `sink` or a base returns; the plan then goes on behind the row, or is dropped.
-    fn take(
-        &self,
-        plan: &mut Self::Plan,
-        rows: usize,
-        sink: &mut dyn FnMut(Taken<'_>) -> ese_base::Result<()>,
-    ) -> ese_base::Result<Progress>;
-
-    /// Makes new bases part of the next view and lets generations go; `false` when that has to wait for readers.
-    ///
-    /// `full` names databases whose merge failed for want of space: what only they hold back does not count against the
-    /// bound of generations.
-    fn install(&self, bases: &[NewBase], full: &[AttachmentNo]) -> bool;
-
-    /// Makes a database part of the next view; `l` is the position at which its attachment begins. `false` as above.
-    fn attach(&self, attachment: AttachmentNo, store: Arc<dyn Store>, l: Position) -> bool;
-
-    /// Takes a database out of the next view; `None` when it is not there, or when that has to wait for readers.
-    fn detach(&self, attachment: AttachmentNo) -> Option<Arc<dyn Store>>;
-
-    /// The number of the newest view.
-    fn newest_view(&self) -> u64;
-
-    /// Somebody who pins a view older than that.
-    fn pinned_before(&self, view: u64) -> Option<Arc<Owner>>;
-
-    /// Frees what nobody uses any more; how many views.
-    fn free_views(&self) -> usize;
-
-    /// How much there is of everything.
-    fn usage(&self) -> Usage;
-
     /// Bytes that count against the budget; cheap.
     fn budget_bytes(&self) -> u64;
 
@@ -254,46 +200,11 @@ pub trait VersionStore: Send + Sync + Sized + 'static {
     /// Whether the active generation has reached its size, or a counter has so many deltas that a merge is due; cheap.
     fn wants_work(&self) -> bool;
 
-    /// Has the system give memory that writers will need next, a little at a time; whether it did. For a background
-    /// thread with nothing else to do.
-    fn prepare_memory(&self) -> bool;
-
-    /// Whether a merge was wished for since the last call.
-    fn take_merge_wish(&self) -> bool;
-
-    /// Sets the clock that dates transactions.
-    fn set_coarse_clock(&self, nanos: u64);
-
     /// The open transaction with the oldest snapshot: of those that may write, or ([`Mode::ReadOnly`]) of all.
     fn oldest(&self, mode: Mode) -> Option<Culprit>;
 
     /// How many transactions are open.
     fn open_transactions(&self) -> usize;
-
-    /// Walks everything and reports each fault.
-    fn check(&self, fault: &mut dyn FnMut(String));
-}
-
-/// Where a merge ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// The merge takes everything below this position.
-    pub at: Position,
-    /// What was active stayed active, because the view had as many generations as it may: it cannot leave with this
-    /// merge, whatever becomes of its writers.
-    pub unsealed: bool,
-}
-
-/// A change of one row, for a merge.
-pub struct Taken<'a> {
-    /// The database.
-    pub attachment: AttachmentNo,
-    /// The tree.
-    pub tree: ese_base::TreeNo,
-    /// The key.
-    pub key: &'a [u8],
-    /// What becomes of the row.
-    pub change: Change<'a>,
 }
 
 /// A change that a transaction has written.
@@ -318,37 +229,4 @@ pub struct Written<'a> {
     pub versions: usize,
     /// Bytes that listing them takes.
     pub bytes: u64,
-}
-
-/// Whether a merge has more to take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Call again.
-    More,
-    /// Everything was taken.
-    Done,
-}
-
-/// A database's next base.
-#[derive(Clone)]
-pub struct NewBase {
-    /// The database.
-    pub attachment: AttachmentNo,
-    /// Its base holds exactly the transactions below this position.
-    pub l: Position,
-    /// The base; `None`: the one it has holds them already.
-    pub base: Option<Arc<dyn Base>>,
-}
-
-/// How much there is of everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Generations in the current view.
-    pub generations: u64,
-    /// Views alive.
-    pub views: u64,
-    /// Entries of the conflict window.
-    pub window_entries: u64,
-    /// L of the database that lags most.
-    pub merged_below: Position,
 }

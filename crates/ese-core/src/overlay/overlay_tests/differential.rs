@@ -19,7 +19,7 @@ use crate::{
         fixtures::{self, MapBase, Party, Rows, tree_id},
         store::{Limits, Overlay},
     },
-    seam::{session::Mode, store::Base, version_store::VersionStore},
+    seam::{merges::Merges, session::Mode, store::Base},
     txn::TxnState,
 };
 use ese_base::{AttachmentNo, CommitTs, TreeId};

@@ -7,10 +7,11 @@ use crate::{
         store::Overlay,
     },
     seam::{
+        merges::{Merges, NewBase},
         session::Mode,
         store::Base,
         transaction::LockMode,
-        version_store::{NewBase, Refusal, VersionStore},
+        version_store::{Refusal, VersionStore},
     },
     txn::{Kind, TxnState},
 };

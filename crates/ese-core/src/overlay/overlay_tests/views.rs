@@ -6,7 +6,7 @@ use crate::{
         slot::Slots,
         store::Overlay,
     },
-    seam::{session::Mode, store::Base, version_store::VersionStore},
+    seam::{merges::Merges, session::Mode, store::Base, version_store::VersionStore},
     txn::Kind,
 };
 use ese_base::{AttachmentNo, CommitTs, Position, SessionId};

@@ -1,7 +1,7 @@
 //! The overlay's account of its memory, after every step and at the end.
 
 use super::{SESSIONS, Txn, World, named_rows};
-use crate::seam::{session::Mode, version_store::VersionStore};
+use crate::seam::{merges::Merges, session::Mode, version_store::VersionStore};
 use ese_base::Position;
 
 impl World {

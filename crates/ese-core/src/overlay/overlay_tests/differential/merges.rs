@@ -3,14 +3,15 @@
 use super::{Attached, Txn, World, named_rows};
 use crate::{
     overlay::{
-        cut::MergePlan,
         fixtures::{MapBase, Rows, TestStore},
+        plan::MergePlan,
         view::Database,
     },
     seam::{
+        merges::{Merges, NewBase, Progress},
         session::Mode,
         store::{Base, Change},
-        version_store::{NewBase, Progress, VersionStore},
+        version_store::VersionStore,
     },
 };
 use ese_base::{AttachmentNo, Position, limits::GENERATIONS_MAX};
@@ -72,8 +73,7 @@ impl World {
                         .choose(&mut self.rng)
                         .copied()
                         .filter(|_| self.may_be_full && self.rng.random_bool(0.15));
-                    let skip: Vec<_> = full.into_iter().filter(|_| self.rng.random_bool(0.5)).collect();
-                    let plan = self.overlay.plan(Position(cut), &skip);
+                    let plan = self.overlay.plan(Position(cut));
                     let next =
                         self.attached.iter().map(|(number, now)| (*number, now.rows.clone())).collect();
                     self.merge = Merge::Taking { plan, cut, next, full, last: None };
