@@ -235,7 +235,8 @@ impl<V: VersionStore> Core<V> {
             loop {
                 let step = super::applier::step(self)?;
                 if self.work.orders.lock().ended >= target {
-                    return Ok(());
+                    // Another thread's step may have ended it by failing.
+                    return self.state.check_writes();
                 }
                 if step == Step::Waited {
                     ese_base::sync::spin();
