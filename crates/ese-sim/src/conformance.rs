@@ -67,7 +67,11 @@ pub fn threads(start: Factory<'_>, seed: u64, size: Size) {
         panic!("seed {seed}: {fault}");
     }
     let committed = history.txns.iter().filter(|txn| txn.outcome == Outcome::Committed).count();
-    assert!(2 * committed > size.threads * size.txns, "seed {seed}: only {committed} transactions committed");
+    // How many meet conflicts is the machine's affair; a history of nearly none would say nothing.
+    assert!(
+        10 * committed > size.threads * size.txns,
+        "seed {seed}: only {committed} transactions committed"
+    );
     let before = rows::all(&*engine).expect("rows can be read");
     engine.merge().expect("an idle engine merges");
     assert_eq!(

@@ -67,8 +67,8 @@ impl Instance {
     /// Each run has a new snapshot.
     /// - There are ten tries, with random pauses between them: at most 50 µs before the second, at most 20 ms before the
     ///   tenth.
-    /// - A try does not count when the other transaction was already committing: the end of that commit is waited for,
-    ///   and the closure runs again without a pause. If that end does not come within a second, the try counts.
+    /// - A try does not count when the other transaction was already committing, or has committed since: the end of
+    ///   that commit is waited for, and the closure runs again without a pause. If that end does not come within a second, the try counts.
     /// - 1,000 tries may go uncounted, from then on all count. So the closure runs 1,010 times at most.
     ///
     /// A closure that deals with a conflict itself and returns `Ok` is committed and does not run again; nor does one

@@ -1,7 +1,7 @@
 //! When a transaction that met a conflict is run again, and what is waited for before.
 //!
-//! Two kinds of re-runs. If the other transaction was already committing, its end is near: it is waited for, holding
-//! nothing, and the re-run is free. If not, the re-run counts and comes after a random pause whose bound grows from one
+//! Two kinds of re-runs. If the other transaction was already committing, its end is near (if it has not come yet):
+//! it is waited for, holding nothing, and the re-run is free. If not, the re-run counts and comes after a random pause whose bound grows from one
 //! to the next. Both kinds have a bound, and so have both waits.
 
 use crate::{

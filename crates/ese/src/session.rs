@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// After the rollback of a transaction that met a conflict: waits, at most `limit`, until the other transaction is
-    /// published or gone, if that one was already committing; tells whether it was. A re-run right after it will not
+    /// published or gone, if that one was already committing; tells whether it was, or has committed since. A re-run right after it will not
     /// meet that transaction again.
     pub fn await_conflicting_commit(&mut self, limit: Duration) -> bool {
         self.on.core_mut().await_conflicting_commit(limit)

@@ -39,8 +39,8 @@
 //! [`Instance::write`](crate::Instance::write) and its sisters run the closure again when it returned an error (any error)
 //! *and* its transaction had met a conflict outside savepoints that were rolled back. Each run has a new snapshot. There
 //! are ten tries, with random pauses between them, at most 50 µs at first and 20 ms in the end. A try that met a
-//! transaction which was already committing does not count: the end of that commit is waited for (a second at most; after
-//! that the try counts) and the closure runs again at once. That bounds nothing by itself, so only 1,000 tries go
+//! transaction which was already committing, or has committed since, does not count: the end of that commit is waited for
+//! (a second at most; after that the try counts) and the closure runs again at once. That bounds nothing by itself, so only 1,000 tries go
 //! uncounted. When the tries are used up, `write` fails with `WriteConflict`, and
 //! [`Error::attempts`](crate::Error::attempts) tells how many there were;
 //! [`try_write`](crate::Instance::try_write) hands out the closure's last error as it is. So a closure must be fit to run
