@@ -112,6 +112,18 @@ errors! {
         "Restore it from a backup; the error names the place.";
     DiskIo = -1022, "JET_errDiskIO", "the disk failed",
         "See the cause; reopen the instance.";
+    FileNotFound = -1811, "JET_errFileNotFound", "no such file",
+        "Look at the path that the error names, or create the file.";
+    FileExists = -1814, "JET_errFileAlreadyExists", "the file exists already",
+        "Open it, or choose another name.";
+    FileAccessDenied = -1032, "JET_errFileAccessDenied", "the file is not accessible",
+        "Another instance or process holds it, or its permissions forbid it; the error says which.";
+    InvalidPath = -1023, "JET_errInvalidPath", "the path is not usable",
+        "The error says what is there instead of a file or a directory.";
+    FileTooShort = -4001, "JET_errFileIOBeyondEOF", "the file ends too early",
+        "It was cut off; restore it from a backup.";
+    OutOfFileHandles = -1020, "JET_errOutOfFileHandles", "too many open files",
+        "Close files or raise the limit of the process; the state is intact.";
     OutOfMemory = -1011, "JET_errOutOfMemory", "out of memory",
         "Free memory; the state is intact.";
 }

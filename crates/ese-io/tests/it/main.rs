@@ -1,0 +1,2 @@
+//! The operating system's disk, in folders that go away.
+mod native;
