@@ -47,6 +47,7 @@ fn fill<E: Engine>(
     };
     let mut store = Store::<E>::open(setting, background)?;
     let mut session = store.engine.session()?;
+    memory::supply();
     memory::reset_peak();
     let before = memory::resident();
     let (took, ()) = timed(|| {
