@@ -74,6 +74,18 @@ impl Block {
     }
 }
 
+impl Block {
+    /// Has the system give the whole pages of a part of the block now, if it can do so without touching them: the bytes
+    /// stay as they are, and others may use them meanwhile.
+    pub fn make_ready(&self, from: usize, bytes: usize) {
+        let bytes = bytes.min(self.bytes().saturating_sub(from));
+        #[cfg(target_os = "linux")]
+        mapping::make_ready(self.start, from, bytes);
+        #[cfg(not(target_os = "linux"))]
+        let _ = bytes;
+    }
+}
+
 /// Has the system give all of this memory now, in one call, instead of page by page as it is touched first: on a virtual
 /// machine faults cost much more than the clearing of pages. The bytes stay as they are.
 pub fn populate(bytes: &mut [u8]) {
@@ -138,13 +150,21 @@ mod mapping {
 
     /// Has the system give the whole pages in `bytes`; false when it does not know how.
     pub(super) fn populate(bytes: &mut [u8]) -> bool {
-        let before = bytes.as_ptr().align_offset(SMALL_PAGE_BYTES);
-        let whole = bytes.len().saturating_sub(before) / SMALL_PAGE_BYTES * SMALL_PAGE_BYTES;
+        let len = bytes.len();
+        NonNull::new(bytes.as_mut_ptr()).is_some_and(|start| make_ready(start, 0, len))
+    }
+
+    /// The same for `bytes` bytes from `from` on, which lie in one mapping behind `start`.
+    pub(super) fn make_ready(start: NonNull<u8>, from: usize, bytes: usize) -> bool {
+        let first = start.as_ptr().wrapping_add(from);
+        let before = first.addr().next_multiple_of(SMALL_PAGE_BYTES) - first.addr();
+        let whole = bytes.saturating_sub(before) / SMALL_PAGE_BYTES * SMALL_PAGE_BYTES;
         if whole == 0 {
             return false;
         }
-        // SAFETY: the range lies in memory that is borrowed exclusively; advice changes no byte of it.
-        unsafe { madvise(bytes.as_mut_ptr().add(before).cast(), whole, Advice::LinuxPopulateWrite) }.is_ok()
+        // SAFETY: the pages lie in memory of ours, as the callers see to; this advice changes no byte of it, whoever
+        // reads or writes there meanwhile.
+        unsafe { madvise(first.wrapping_add(before).cast(), whole, Advice::LinuxPopulateWrite) }.is_ok()
     }
 
     /// Gives back what [`map`] mapped.

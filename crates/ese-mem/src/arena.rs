@@ -102,6 +102,15 @@ impl Arena {
         Ok(())
     }
 
+    /// Has the system give the memory of some pages of an extent, if it can do so without touching them: they may be
+    /// anybody's.
+    pub(crate) fn make_ready(&self, extent: usize, from: u64, pages: u64) {
+        let bytes = |pages: u64| usize::try_from(pages).unwrap_or(usize::MAX).saturating_mul(self.page_size);
+        if let Some(block) = self.blocks.lock().get(extent) {
+            block.make_ready(bytes(from), bytes(pages));
+        }
+    }
+
     /// The address of a stretch of pages; `None` when the arena has no such pages.
     #[inline(always)]
     fn address(&self, page: PageNo, pages: usize) -> Option<*mut u8> {

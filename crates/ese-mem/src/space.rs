@@ -44,6 +44,8 @@ struct Extent {
     pages: u64,
     /// Pages from here on were never handed out.
     begun: u64,
+    /// Pages up to here need not wait for the system, if that is more than `begun`.
+    ready: u64,
     free: u64,
     /// There is no run of so many free pages.
     no_run: u64,
@@ -136,16 +138,27 @@ impl Space {
         Ok(unsafe { OwnPages::claim(arena, page, pages) })
     }
 
-    /// Takes pages that were never handed out, as a piece of what is missing from `bytes` free ones; `None` when nothing
-    /// is, or there are no more.
-    pub(crate) fn take_ahead(&mut self, arena: &Arena, bytes: u64) -> Option<OwnPages> {
-        if self.free.saturating_mul(self.page_bytes) >= bytes {
+    /// The next piece of what is missing from `bytes` that are free, or ready and not begun: an extent, where the piece
+    /// begins in it, and its pages. It counts as ready from now on; nothing is handed out. `None` when enough is ready, or
+    /// no more may be.
+    pub(crate) fn next_to_make_ready(&mut self, arena: &Arena, bytes: u64) -> Option<(usize, u64, u64)> {
+        let ready: u64 = self.extents.iter().map(|extent| extent.ready.saturating_sub(extent.begun)).sum();
+        let there = self.free.saturating_add(ready);
+        let after = self.pages.saturating_add(ready);
+        let pages = AHEAD_BYTES / self.page_bytes;
+        if there.saturating_mul(self.page_bytes) >= bytes || after.saturating_add(pages) > self.limit_pages {
             return None;
         }
-        let pages = AHEAD_BYTES / self.page_bytes;
-        let page = self.begin(arena, pages).ok()?;
-        // SAFETY: the pages were never handed out before: they are nobody else's.
-        Some(unsafe { OwnPages::claim(arena, page, pages) })
+        let has_room = |extent: &Extent| extent.ready.max(extent.begun) < extent.pages;
+        let number = match self.extents.iter().rposition(has_room) {
+            Some(number) => number,
+            None => self.add_extent(arena, pages).ok()?,
+        };
+        let extent = &mut self.extents[number];
+        let from = extent.ready.max(extent.begun);
+        let pages = pages.min(extent.pages - from);
+        extent.ready = from + pages;
+        Some((number, from, pages))
     }
 
     fn take_free_run(&mut self, pages: u64) -> Option<PageNo> {
@@ -193,7 +206,8 @@ impl Space {
         if number == EXTENTS_MAX {
             return Err(Error::new(ErrorKind::DiskFull, format!("there are {EXTENTS_MAX} extents of pages")));
         }
-        let bytes = (self.pages * self.page_bytes / 8).clamp(EXTENT_BYTES_MIN, EXTENT_BYTES_MAX);
+        let there: u64 = self.extents.iter().map(|extent| extent.pages).sum();
+        let bytes = (there * self.page_bytes / 8).clamp(EXTENT_BYTES_MIN, EXTENT_BYTES_MAX);
         let mut size = (bytes.next_power_of_two() / self.page_bytes).clamp(pages, EXTENT_PAGES_MAX);
         // A system that refuses a large piece may have a smaller one. Without any this is a full disk to the engine, which
         // goes on and tries again; other errors of a store are final.
@@ -204,7 +218,14 @@ impl Space {
             size = (size / 2).max(pages);
         }
         let words = usize::try_from(size.div_ceil(64)).unwrap_or(usize::MAX);
-        self.extents.push(Extent { bits: vec![0; words], pages: size, begun: 0, free: 0, no_run: 1 });
+        self.extents.push(Extent {
+            bits: vec![0; words],
+            pages: size,
+            begun: 0,
+            ready: 0,
+            free: 0,
+            no_run: 1,
+        });
         Ok(number)
     }
 

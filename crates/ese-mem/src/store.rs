@@ -3,7 +3,6 @@
 use crate::{arena::Arena, base::MemBase, merge::MemMerge, space::Space};
 use ese_base::{
     Error, ErrorKind, Result, TreeNo, limits,
-    memory::populate,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -134,11 +133,12 @@ impl Store for MemStore {
 
     fn prepare(&self, bytes: u64) -> bool {
         let arena = &self.shared.arena;
-        let Some(mut own) = self.shared.space.lock().take_ahead(arena, bytes) else { return false };
+        let Some((extent, from, pages)) = self.shared.space.lock().next_to_make_ready(arena, bytes) else {
+            return false;
+        };
         // Outside the lock: it is here that the system clears memory, or finds some.
-        let populated = arena.fill(&mut own, populate);
-        self.shared.space.lock().give_back(arena, own);
-        populated.is_ok()
+        arena.make_ready(extent, from, pages);
+        true
     }
 
     fn stats(&self) -> StoreStats {

@@ -422,11 +422,12 @@ fn prepare<V: VersionStore>(core: &Core<V>) -> bool {
     if bytes <= core.options.generation_bytes {
         return false;
     }
-    match &core.attachments.read()[..] {
-        // Of several nobody knows whose the bytes are. About half of them is rows, the rest is what versions need.
-        [only] => only.store.prepare(bytes / 2),
-        _ => false,
-    }
+    // Of several nobody knows whose the bytes are. About half of them is rows, the rest is what versions need.
+    let only = match &core.attachments.read()[..] {
+        [only] => Arc::clone(only),
+        _ => return false,
+    };
+    only.store.prepare(bytes / 2)
 }
 
 /// The applier's thread: steps until it is told to stop.
@@ -434,7 +435,10 @@ pub(super) fn run<V: VersionStore>(core: &Core<V>) {
     loop {
         // An error has poisoned the engine; there is nothing to do but to wait for the end.
         let step = step(core).unwrap_or(Step::Idle);
-        if step == Step::Idle && prepare(core) {
+        if core.work.orders.lock().stop {
+            return;
+        }
+        if step == Step::Idle && !core.state.is_poisoned() && prepare(core) {
             continue;
         }
         let mut orders = core.work.orders.lock();

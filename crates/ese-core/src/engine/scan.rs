@@ -73,7 +73,11 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
         match &taken {
             Ok(Some(_)) => {}
             Ok(None) => self.state = ScanState::Ended,
-            Err(error) => self.state = ScanState::Failed(Failure::of(error)),
+            Err(error) => {
+                self.state = ScanState::Failed(Failure::of(error));
+                // Nothing is at hand any more.
+                (self.front, self.back) = (None, None);
+            }
         }
         taken
     }
@@ -106,7 +110,13 @@ impl<'s, V: VersionStore> MergedScan<'s, V> {
 impl<'s, V: VersionStore> Scan<'s> for MergedScan<'s, V> {
     fn next(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
         if is_at_hand(&self.front, &self.back, Direction::Forward) {
-            return hand_through(&mut self.front);
+            return match hand_through(&mut self.front) {
+                Err(error) => {
+                    self.state = ScanState::Failed(Failure::of(&error));
+                    Err(error)
+                }
+                row => row,
+            };
         }
         let value = self.take(Direction::Forward)?;
         Ok(value.and_then(|value| Some((self.front.as_ref()?.key(), value))))
@@ -114,7 +124,13 @@ impl<'s, V: VersionStore> Scan<'s> for MergedScan<'s, V> {
 
     fn next_back(&mut self) -> Result<Option<(&[u8], Value<'s>)>> {
         if is_at_hand(&self.back, &self.front, Direction::Backward) {
-            return hand_through(&mut self.back);
+            return match hand_through(&mut self.back) {
+                Err(error) => {
+                    self.state = ScanState::Failed(Failure::of(&error));
+                    Err(error)
+                }
+                row => row,
+            };
         }
         let value = self.take(Direction::Backward)?;
         Ok(value.and_then(|value| Some((self.back.as_ref()?.key(), value))))

@@ -94,6 +94,11 @@ impl Arena {
         self
     }
 
+    /// Bytes of its greatest chunks, but for those that a longer piece has to itself.
+    pub(crate) fn chunk_max_bytes(&self) -> usize {
+        self.chunk_max_bytes
+    }
+
     /// Memory that nobody else has, for as long as the arena lives. `align` is a power of two of at most
     /// 128. When the system has no memory left the process ends, as everywhere in Rust.
     #[inline]

@@ -65,7 +65,10 @@ impl Generation {
 
     /// The same; its chunks come from `spares` and go there.
     pub(crate) fn with_spares(number: u32, bytes: u64, spares: &Arc<Spares>) -> Self {
-        Self::in_arena(number, arena_for(bytes).with_spares(spares))
+        let arena = arena_for(bytes);
+        // Only chunks of one size are exchanged.
+        let has_whole_chunks = arena.chunk_max_bytes() == CHUNK_BYTES;
+        Self::in_arena(number, if has_whole_chunks { arena.with_spares(spares) } else { arena })
     }
 
     fn in_arena(number: u32, arena: Arena) -> Self {

@@ -6,8 +6,8 @@
 //!
 //! Invariants:
 //! - Every block has [`CHUNK_BYTES`]; at most `most` of them are kept.
-//! - Nobody waits here: who finds the list in use does without, and no memory is taken from the system or given back
-//!   under the lock.
+//! - A writer that wants a chunk does not wait: who finds the list in use does without. No memory is taken from the
+//!   system or given back under the lock.
 
 use super::arena::ALIGN_MAX;
 use ese_base::{
