@@ -5,5 +5,6 @@ mod accounting;
 mod backend;
 mod midway;
 mod model;
+mod scans;
 mod threads;
 mod values;
