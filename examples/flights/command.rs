@@ -78,6 +78,8 @@ fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{}", report::text(&figures, &airlines))?;
     let writers = arguments.threads;
     writeln!(out, "{}", summary(&figures, took, asked, loaded.retries, writers))?;
+    // What readers held a moment ago is given back by the next merge.
+    db.merge()?;
     writeln!(out, "{:#?}", db.stats())?;
     let faults = db.check()?;
     if !faults.is_empty() {

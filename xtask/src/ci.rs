@@ -28,7 +28,16 @@ const CHECKS: &[Check] = &[
     ("tidy", tidy::run),
     ("test", || Test::default().run()),
     ("clippy", || {
-        run(&mut cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        run(&mut cargo([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ]))
     }),
     (
         "doc",
