@@ -98,7 +98,7 @@ impl<V: VersionStore> LocalSession<V> {
             let most = known.attachment.key_max_bytes;
             if key.len() > most {
                 let what = format!("it has {} bytes, the limit is {most}", key.len());
-                return Err(Error::new(ErrorKind::KeyTooLarge, what));
+                return Err(Error::new(ErrorKind::KeyTooLarge, what).on_tree(self.reading().tree_name(id)));
             }
             let used = self.txn.as_ref().is_some_and(|txn| txn.used.contains(&id));
             if used && !known.attachment.full.load(Ordering::Relaxed) {
@@ -228,7 +228,9 @@ impl<V: VersionStore> LocalSession<V> {
             return Err(Error::new(
                 ErrorKind::ValueTooLarge,
                 format!("it has {} bytes, the limit is {most}", value.len()),
-            ));
+            )
+            .on_tree(self.reading().tree_name(id))
+            .at_key(key));
         }
         self.check_target(id, key)?;
         if how != Put::Upsert {
@@ -284,7 +286,9 @@ impl<V: VersionStore> LocalSession<V> {
             return Err(Error::new(
                 ErrorKind::InvalidBufferSize,
                 format!("the counter takes {} bytes from {offset} on, the value has {value}", delta.width()),
-            ));
+            )
+            .on_tree(self.reading().tree_name(id))
+            .at_key(key));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Several databases in one instance.
 
-use crate::{instance, kind};
-use ese::{Database, ErrorKind, Instance, Result};
+use crate::{Checked, instance, kind};
+use ese::{Database, ErrorKind, Result};
 
 #[test]
 fn databases_are_groups_of_trees() {
@@ -87,7 +87,7 @@ fn the_main_database_stays() {
 #[test]
 fn a_handle_outlives_the_borrow_of_its_instance() {
     struct Shop {
-        db: Instance,
+        db: Checked,
         archive: Database,
     }
     let (db, _) = instance();

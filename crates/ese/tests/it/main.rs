@@ -20,14 +20,36 @@ mod typed;
 use ese::{Background, Error, ErrorKind, Instance, Read, Result, Tree};
 
 /// An instance without background threads and its tree "t".
-fn instance() -> (Instance, Tree) {
+fn instance() -> (Checked, Tree) {
     let db = Instance::builder().background(Background::Manual).in_memory().unwrap();
     let tree = db.tree("t").unwrap();
-    (db, tree)
+    (Checked(db), tree)
+}
+
+/// An instance that is checked at the end of its test.
+struct Checked(Instance);
+
+impl std::ops::Deref for Checked {
+    type Target = Instance;
+
+    fn deref(&self) -> &Instance {
+        &self.0
+    }
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        // One that was closed, or failed on purpose, cannot be checked.
+        if let Ok(faults) = self.0.check()
+            && !std::thread::panicking()
+        {
+            assert!(faults.is_empty(), "{faults:?}");
+        }
+    }
 }
 
 /// An instance whose tree "t" holds these keys, each with itself as its value.
-fn with_keys(keys: &[&str]) -> (Instance, Tree) {
+fn with_keys(keys: &[&str]) -> (Checked, Tree) {
     let (db, tree) = instance();
     db.write(|tx| keys.iter().try_for_each(|key| tree.put(tx, key, key))).unwrap();
     (db, tree)

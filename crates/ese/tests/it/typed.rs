@@ -1,8 +1,8 @@
 //! Typed trees, and bytes in them that are not of the types.
 
-use crate::{instance, kind};
+use crate::{Checked, instance, kind};
 use ese::{
-    ErrorKind, Instance, LockMode, TypedTree,
+    ErrorKind, LockMode, TypedTree,
     typed::{Rkyv, ValueType, rkyv},
 };
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ fn order(lines: u64) -> Order {
     }
 }
 
-fn typed<K: ese::key::KeyType, V: ValueType>() -> (Instance, TypedTree<K, V>) {
+fn typed<K: ese::key::KeyType, V: ValueType>() -> (Checked, TypedTree<K, V>) {
     let (db, tree) = instance();
     (db, tree.typed())
 }
