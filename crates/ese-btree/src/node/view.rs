@@ -326,16 +326,27 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         self.search_ties(suffix, guess, head)
     }
 
-    /// What belongs to `key` in a leaf, if it is there: [`NodeView::find_at`] and [`NodeView::cell`] in one.
+    /// What belongs to `key` in a leaf, if it is there.
     #[inline(always)]
     pub(crate) fn find(&self, key: &[u8]) -> Option<Cell> {
         let (suffix, head) = self.cut(key).ok()?;
-        let heads = self.heads();
-        let guess = count_below(heads, head);
-        let [other, behind @ ..] = heads.get(guess..)? else { return None };
+        self.find_suffix(suffix, head, count_below(self.heads(), head))
+    }
+
+    /// As [`NodeView::find`], with what [`NodeView::guess`] said.
+    #[inline(always)]
+    pub(crate) fn find_at(&self, key: &[u8], guess: usize) -> Option<Cell> {
+        let (suffix, head) = self.cut(key).ok()?;
+        self.find_suffix(suffix, head, guess)
+    }
+
+    #[inline(always)]
+    fn find_suffix(&self, suffix: &[u8], head: u64, guess: usize) -> Option<Cell> {
+        let [other, behind @ ..] = self.heads().get(guess..)? else { return None };
         if other.to_number() != head {
             return None;
         }
+        // Nearly always only one key has the head.
         if behind.first().is_some_and(|next| next.to_number() == head) {
             return self.search_ties(suffix, guess, head).ok().map(|index| self.cell(index));
         }
@@ -343,20 +354,6 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         let is_equal = row.key_len == suffix.len()
             && suffix.get(HEAD_BYTES..).is_none_or(|beyond| equal(&self.bytes[row.start..row.cell], beyond));
         is_equal.then(|| self.row_cell(&row))
-    }
-
-    /// The index of `key`, if it is there, with what [`NodeView::guess`] said.
-    #[inline(always)]
-    pub(crate) fn find_at(&self, key: &[u8], guess: usize) -> Option<usize> {
-        let (suffix, head) = self.cut(key).ok()?;
-        match self.heads().get(guess..)? {
-            [] => None,
-            [other, ..] if other.to_number() != head => None,
-            // Nearly always only one key has the head.
-            [_] => self.is_tied_equal(guess, suffix).then_some(guess),
-            [_, next, ..] if next.to_number() != head => self.is_tied_equal(guess, suffix).then_some(guess),
-            _ => self.search_ties(suffix, guess, head).ok(),
-        }
     }
 
     /// What `key` has beyond the prefix, and its head; where it would lie when it does not begin with the prefix.
@@ -416,18 +413,6 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
             // other.
             _ => len.cmp(&suffix.len()),
         }
-    }
-
-    /// Whether key `index` is a key whose suffix has the same head.
-    #[inline(always)]
-    fn is_tied_equal(&self, index: usize, suffix: &[u8]) -> bool {
-        let (start, len) = self.slot(index);
-        let len = usize::from(len & !OVERFLOW);
-        len == suffix.len()
-            && match suffix.get(HEAD_BYTES..) {
-                Some(beyond) => equal(&self.bytes[start..start + beyond_head(len)], beyond),
-                None => true,
-            }
     }
 
     #[inline(always)]

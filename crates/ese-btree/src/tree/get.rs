@@ -26,16 +26,6 @@ pub fn get<'p, P: Pages>(pages: &'p P, root: Root, key: &[u8]) -> Result<Option<
     }
 }
 
-/// The value of row `index` of a leaf.
-#[inline(always)]
-pub(super) fn value<'p, P: Pages>(
-    pages: &'p P,
-    leaf: &NodeView<P::Bytes<'p>>,
-    index: usize,
-) -> Result<Value<'p>> {
-    value_of(pages, leaf, leaf.cell(index))
-}
-
 /// The value that a cell of a leaf holds or names.
 #[inline(always)]
 pub(super) fn value_of<'p, P: Pages>(

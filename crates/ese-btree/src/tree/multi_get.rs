@@ -1,6 +1,6 @@
 //! Several rows by their keys, the descents interleaved: while one waits for memory the others go on.
 
-use super::{Root, get::value};
+use super::{Root, get::value_of};
 use crate::{node::NodeView, pages::Pages};
 use ese_base::{Result, Value};
 use smallvec::SmallVec;
@@ -50,7 +50,7 @@ fn descend<'p, P: Pages>(
     for (index, ((page, guess), key)) in pages_of.iter().zip(guesses).zip(keys).enumerate() {
         let leaf = NodeView::of_level(page.clone(), 0)?;
         let found = match leaf.find_at(key, guess) {
-            Some(row) => Some(value(pages, &leaf, row)?),
+            Some(cell) => Some(value_of(pages, &leaf, cell)?),
             None => None,
         };
         out(index, found);
