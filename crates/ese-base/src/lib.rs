@@ -14,4 +14,4 @@ pub mod value;
 
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AttachmentNo, CommitId, CommitTs, Position, SessionId, TreeId, TreeNo};
-pub use value::Value;
+pub use value::{ShortBytes, Value};

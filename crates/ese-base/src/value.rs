@@ -11,27 +11,57 @@ pub enum Value<'t> {
     /// Bytes in a page, or in the overlay.
     Borrowed(&'t [u8]),
     /// Up to eight bytes held here: a computed counter.
-    Inline {
-        /// The bytes, the first `len` of them valid.
-        bytes: [u8; 8],
-        /// How many are valid.
-        len: u8,
-    },
+    Short(ShortBytes),
     /// Bytes on the heap, shared.
     Shared(Arc<[u8]>),
+}
+
+/// Up to eight bytes.
+///
+/// Laid out in whole words, so that a [`Value`] is moved word by word: were its parts of odd sizes, each move on a scan's
+/// way would wait for the move before it.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub struct ShortBytes {
+    bytes: [u8; ShortBytes::MAX],
+    len: usize,
+}
+
+impl ShortBytes {
+    /// How many fit.
+    pub const MAX: usize = 8;
+
+    /// Holds a copy of `bytes`; `None` when they do not fit.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<ShortBytes> {
+        let mut short = [0; ShortBytes::MAX];
+        short.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(ShortBytes { bytes: short, len: bytes.len() })
+    }
+}
+
+impl From<[u8; ShortBytes::MAX]> for ShortBytes {
+    fn from(bytes: [u8; ShortBytes::MAX]) -> ShortBytes {
+        ShortBytes { bytes, len: ShortBytes::MAX }
+    }
+}
+
+impl Deref for ShortBytes {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }
 
 impl Value<'_> {
     /// Copies `bytes` into a value that borrows nothing.
     #[must_use]
     pub fn owned(bytes: &[u8]) -> Value<'static> {
-        match u8::try_from(bytes.len()) {
-            Ok(len) if bytes.len() <= 8 => {
-                let mut inline = [0; 8];
-                inline[..bytes.len()].copy_from_slice(bytes);
-                Value::Inline { bytes: inline, len }
-            }
-            _ => Value::Shared(Arc::from(bytes)),
+        match ShortBytes::new(bytes) {
+            Some(short) => Value::Short(short),
+            None => Value::Shared(Arc::from(bytes)),
         }
     }
 
@@ -40,7 +70,7 @@ impl Value<'_> {
     pub fn into_owned(self) -> Value<'static> {
         match self {
             Value::Borrowed(bytes) => Value::owned(bytes),
-            Value::Inline { bytes, len } => Value::Inline { bytes, len },
+            Value::Short(short) => Value::Short(short),
             Value::Shared(shared) => Value::Shared(shared),
         }
     }
@@ -53,7 +83,7 @@ impl Deref for Value<'_> {
     fn deref(&self) -> &[u8] {
         match self {
             Value::Borrowed(bytes) => bytes,
-            Value::Inline { bytes, len } => &bytes[..usize::from(*len)],
+            Value::Short(short) => short,
             Value::Shared(shared) => shared,
         }
     }
@@ -103,6 +133,13 @@ mod tests {
             let bytes = vec![7_u8; len];
             assert_eq!(&*Value::owned(&bytes), &bytes[..]);
             assert_eq!(&*Value::Borrowed(&bytes).into_owned(), &bytes[..]);
+            assert_eq!(matches!(Value::owned(&bytes), Value::Short(_)), len <= ShortBytes::MAX);
         }
+        assert!(ShortBytes::new(&[0; 9]).is_none());
+    }
+
+    #[test]
+    fn a_value_is_three_words() {
+        assert_eq!((size_of::<Value<'_>>(), size_of::<ShortBytes>()), (24, 16));
     }
 }

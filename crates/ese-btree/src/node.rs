@@ -10,5 +10,5 @@ pub(crate) mod search;
 mod view;
 
 pub use layout::RUN_HEADER_BYTES;
-pub(crate) use view::{COPY_SLACK, RowParts};
+pub(crate) use view::{COPY_SLACK, LeafRow, RowParts};
 pub use view::{Cell, NodeView};

@@ -105,7 +105,9 @@ pub use transaction::{Savepoint, Transaction};
 pub use tree::Tree;
 pub use typed::TypedTree;
 
-pub use ese_base::{CommitId, CommitTs, Error, ErrorKind, Position, Result, SessionId, Value, clock, limits};
+pub use ese_base::{
+    CommitId, CommitTs, Error, ErrorKind, Position, Result, SessionId, ShortBytes, Value, clock, limits,
+};
 pub use ese_core::{Backend, Background, Durability, Engine, LockMode, SessionOptions, Stats, Step};
 
 /// The README's example, compiled and run.

@@ -480,7 +480,9 @@ mod tests {
             assert_eq!(&found, key);
             let prefix = node.prefix().len();
             out[..prefix].copy_from_slice(node.prefix());
-            let (len, cell) = node.copy_row(&node.row_parts(), index, &mut out, prefix);
+            let row = node.row(&node.row_parts(), index);
+            node.copy_suffix(&row, &mut out, prefix);
+            let (len, cell) = (row.key_len, node.row_cell(&row));
             assert_eq!((&out[..prefix + len], cell), (&key[..], node.cell(index)));
             let Cell::Inline(range) = node.cell(index) else { panic!("no run") };
             assert_eq!(page[range], index.to_le_bytes());

@@ -42,16 +42,17 @@ pub(crate) struct RowParts {
 }
 
 /// Where one row lies: its key beyond the head from `start`, what belongs to it from `cell` to `end`.
-struct Row {
+pub(crate) struct LeafRow {
+    head: usize,
     start: usize,
     cell: usize,
     end: usize,
     /// The length of the key's suffix.
-    key_len: usize,
+    pub(crate) key_len: usize,
     is_run: bool,
 }
 
-/// How much [`NodeView::copy_row`] may write behind a suffix.
+/// How much [`NodeView::copy_suffix`] may write behind a suffix.
 pub(crate) const COPY_SLACK: usize = 24;
 const _: () = assert!(COPY_SLACK - HEAD_BYTES <= TRAILER_BYTES);
 
@@ -212,7 +213,7 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
 
     /// Where row `index` of a leaf lies.
     #[inline(always)]
-    fn row(&self, parts: &RowParts, index: usize) -> Row {
+    pub(crate) fn row(&self, parts: &RowParts, index: usize) -> LeafRow {
         // The slot and the one behind it; the trailer lies behind the slots, so that there are eight bytes.
         let bytes = self.bytes[parts.slots_at + SLOT_BYTES * index..].first_chunk::<8>();
         let [o0, o1, l0, l1, n0, n1, ..] = *bytes.expect("slots lie inside the page");
@@ -220,12 +221,19 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         let flags = u16::from_le_bytes([l0, l1]);
         let end = if index == parts.last { parts.end } else { usize::from(u16::from_le_bytes([n0, n1])) };
         let key_len = usize::from(flags & !OVERFLOW);
-        Row { start, cell: start + beyond_head(key_len), end, key_len, is_run: flags & OVERFLOW != 0 }
+        LeafRow {
+            head: parts.heads_at + HEAD_BYTES * index,
+            start,
+            cell: start + beyond_head(key_len),
+            end,
+            key_len,
+            is_run: flags & OVERFLOW != 0,
+        }
     }
 
     /// What a row of a leaf has behind its key.
     #[inline(always)]
-    fn row_cell(&self, row: &Row) -> Cell {
+    pub(crate) fn row_cell(&self, row: &LeafRow) -> Cell {
         let range = row.cell..row.end;
         if row.is_run {
             return Cell::Run(decode_run_ref(&self.bytes[range]).expect("a sound leaf has whole references"));
@@ -238,38 +246,25 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         if index > parts.last { parts.end } else { self.slot(index).0 }
     }
 
-    /// The length of the suffix of key `index` of a leaf.
+    /// Puts the suffix of a row's key into `out` at `at`. Up to [`COPY_SLACK`] bytes behind the suffix are overwritten:
+    /// most suffixes fit a copy of fixed length.
     #[inline(always)]
-    pub(crate) fn row_suffix_len(&self, parts: &RowParts, index: usize) -> usize {
-        self.row(parts, index).key_len
-    }
-
-    /// Puts the suffix of key `index` of a leaf into `out` at `at`, and returns its length and what belongs to the key.
-    /// Up to [`COPY_SLACK`] bytes behind the suffix are overwritten: most suffixes fit a copy of fixed length.
-    #[inline(always)]
-    pub(crate) fn copy_row(
-        &self,
-        parts: &RowParts,
-        index: usize,
-        out: &mut [u8],
-        at: usize,
-    ) -> (usize, Cell) {
+    pub(crate) fn copy_suffix(&self, row: &LeafRow, out: &mut [u8], at: usize) {
         const FIXED: usize = COPY_SLACK - HEAD_BYTES;
-        let row = self.row(parts, index);
-        let beyond = row.cell - row.start;
-        let head = self.bytes[parts.heads_at + HEAD_BYTES * index..].first_chunk::<HEAD_BYTES>();
+        let bytes: &[u8] = &self.bytes;
+        let head = bytes[row.head..].first_chunk::<HEAD_BYTES>();
         let head = head.expect("heads lie inside the page").to_number();
+        // The trailer behind the cells is longer than the fixed copy.
+        let from = *bytes[row.start..].first_chunk::<FIXED>().expect("cells lie inside the page");
         let to = out[at..].first_chunk_mut::<COPY_SLACK>().expect("there is room for a suffix and the slack");
         let (to_head, to_rest) = to.split_at_mut(HEAD_BYTES);
         to_head.copy_from_slice(&head.to_be_bytes());
-        // The trailer behind the cells is longer than the fixed copy.
-        let from = self.bytes[row.start..].first_chunk::<FIXED>().expect("cells lie inside the page");
-        to_rest.copy_from_slice(from);
+        to_rest.copy_from_slice(&from);
+        let beyond = row.cell - row.start;
         if beyond > FIXED {
             let rest = at + COPY_SLACK..at + HEAD_BYTES + beyond;
-            out[rest].copy_from_slice(&self.bytes[row.start + FIXED..row.cell]);
+            out[rest].copy_from_slice(&bytes[row.start + FIXED..row.cell]);
         }
-        (row.key_len, self.row_cell(&row))
     }
 
     /// Appends key `index` to `out`.

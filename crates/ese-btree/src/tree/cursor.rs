@@ -8,14 +8,13 @@
 //! is told otherwise, and the stop, too, is looked for once in each leaf.
 
 mod end;
+mod key;
 
 use super::{Root, get::value_of};
-use crate::{
-    node::{COPY_SLACK, NodeView},
-    pages::Pages,
-};
+use crate::{node::NodeView, pages::Pages};
 use end::End;
 use ese_base::{Result, Value, error::Failure};
+use key::KeyBuffer;
 use smallvec::SmallVec;
 use std::ops::Bound;
 
@@ -32,12 +31,8 @@ pub struct Range<'p, P: Pages> {
     back: Option<End<'p, P>>,
     state: State,
     stop: Option<KeyBytes>,
-    /// The key of the row last returned: the prefix of the leaf of the end it came from, then its suffix.
-    key: SmallVec<[u8; 88]>,
-    /// Whose prefix is in `key`.
-    prefix_of: Option<Side>,
-    /// The length of the key in `key`.
-    key_len: usize,
+    /// The key of the row last returned.
+    key: KeyBuffer,
 }
 
 enum State {
@@ -82,9 +77,7 @@ impl<'p, P: Pages> Range<'p, P> {
             back: None,
             state: if is_done { State::Done } else { State::Open },
             stop: None,
-            key: SmallVec::new(),
-            prefix_of: None,
-            key_len: 0,
+            key: KeyBuffer::new(),
         }
     }
 
@@ -92,7 +85,7 @@ impl<'p, P: Pages> Range<'p, P> {
     #[inline]
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        &self.key[..self.key_len]
+        self.key.get()
     }
 
     /// The next row from the front; after `None` both ends return `None` (but see [`Range::stop_at`]), after an error
@@ -230,21 +223,10 @@ impl<'p, P: Pages> Range<'p, P> {
         };
         let Some(end) = end else { unreachable!("an end that gives a row is there") };
         end.prefetch_ahead(index);
-        let prefix_len = end.parts.prefix_len;
-        let room = prefix_len + end.leaf.row_suffix_len(&end.parts, index) + COPY_SLACK;
-        if room > self.key.len() {
-            self.key.resize(room, 0);
-        }
-        if self.prefix_of != Some(side) {
-            self.key[..prefix_len].copy_from_slice(end.leaf.prefix());
-            self.prefix_of = Some(side);
-        }
-        let (len, cell) = end.leaf.copy_row(&end.parts, index, &mut self.key, prefix_len);
-        match value_of(self.pages, &end.leaf, cell) {
-            Ok(value) => {
-                self.key_len = prefix_len + len;
-                Ok((&self.key[..self.key_len], value))
-            }
+        let row = end.leaf.row(&end.parts, index);
+        self.key.take(side, &end.leaf, &end.parts, &row);
+        match value_of(self.pages, &end.leaf, end.leaf.row_cell(&row)) {
+            Ok(value) => Ok((self.key.get(), value)),
             Err(error) => {
                 self.close(State::Failed(Failure::of(&error)));
                 Err(error)
@@ -302,7 +284,7 @@ impl<'p, P: Pages> Range<'p, P> {
         let (Some(front), back) = (&mut self.front, &mut self.back) else { return Ok(Reached::End) };
         loop {
             if is_new {
-                self.prefix_of = None;
+                self.key.forget_prefix();
                 let met = back.as_ref().filter(|back| back.at_page == front.at_page);
                 front.hard = match met {
                     Some(back) => back.at,
@@ -356,7 +338,7 @@ impl<'p, P: Pages> Range<'p, P> {
         let (front, Some(back)) = (&mut self.front, &mut self.back) else { return Ok(Reached::End) };
         loop {
             if is_new {
-                self.prefix_of = None;
+                self.key.forget_prefix();
                 let met = front.as_ref().filter(|front| front.at_page == back.at_page);
                 back.hard = match met {
                     Some(front) => front.at,

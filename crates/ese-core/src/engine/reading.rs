@@ -51,7 +51,7 @@ pub(super) fn with_deltas<'v>(value: Value<'v>, own: &Deltas, found: &Deltas) ->
         let mut bytes = *short;
         found.apply(&mut bytes);
         own.apply(&mut bytes);
-        return Value::Inline { bytes, len: 8 };
+        return Value::Short(bytes.into());
     }
     let mut bytes = value.to_vec();
     found.apply(&mut bytes);
