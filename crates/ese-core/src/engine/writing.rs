@@ -384,6 +384,10 @@ impl<V: VersionStore> LocalSession<V> {
 }
 
 impl<V: VersionStore> Transaction for LocalSession<V> {
+    fn check_write(&mut self, tree: TreeId) -> Result<()> {
+        self.statement(|session| session.check_target(tree, &[]))
+    }
+
     fn put(&mut self, tree: TreeId, key: &[u8], value: &[u8], how: Put) -> Result<bool> {
         self.statement(|session| session.put_in(tree, key, value, how))
     }

@@ -119,6 +119,13 @@ pub trait Reader {
 /// A statement that fails changes nothing, and its transaction lives on. A conflict is reported at once; nobody waits
 /// for another's row.
 pub trait Transaction: Reader {
+    /// Checks what every write in the tree checks before it looks at rows, and writes nothing: for statements of several
+    /// writes, which may turn out to be none.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::put`] that do not depend on the row.
+    fn check_write(&mut self, tree: TreeId) -> Result<()>;
+
     /// Writes a row; the answer tells whether it was written (`false` only for [`Put::Replace`] without a row).
     ///
     /// # Errors

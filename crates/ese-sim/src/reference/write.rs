@@ -152,6 +152,10 @@ impl ReferenceSession {
 }
 
 impl Transaction for ReferenceSession {
+    fn check_write(&mut self, tree: TreeId) -> Result<()> {
+        self.statement(Level::Any, |statement, _| statement.row(tree, &[]).map(drop))
+    }
+
     fn put(&mut self, tree: TreeId, key: &[u8], value: &[u8], how: Put) -> Result<bool> {
         self.statement(Level::Any, |statement, shared| {
             let value_max = shared.options.version_store_bytes / limits::VALUE_BUDGET_SHARE;

@@ -161,6 +161,10 @@ fn trees(stage: &mut Stage, who: &str, words: &[&str]) -> Result<bool> {
             stage.session(who).rename_tree(tree, &name(new))?;
             stage.name_tree(new, tree);
         }
+        ["check_write", word] => {
+            let tree = stage.tree(word);
+            stage.session(who).check_write(tree)?;
+        }
         // Looks a name up; from then on the name stands for what was found.
         ["find", word] => {
             let (at, rest) = stage.place(word);

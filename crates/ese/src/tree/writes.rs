@@ -60,8 +60,7 @@ impl Tree {
     /// inserts meanwhile stays. A range that ends before it begins is empty.
     ///
     /// # Errors
-    /// As [`Tree::put`]; `TransTooDeep`, because it takes a level of its own. A range without rows is not written to, so
-    /// it may go without the errors of writes.
+    /// As [`Tree::put`], also where there is nothing to delete; `TransTooDeep`, because it takes a level of its own.
     pub fn remove_range(&self, tx: &mut impl Write, range: impl IntoRange) -> Result<u64> {
         self.remove_between(tx, range.bounds())
     }
@@ -162,6 +161,8 @@ fn remove_rows(on: &mut Snapshot, tree: Tree, range: KeyRange<'_>, conflict: &mu
 }
 
 fn remove_batches(tx: &mut Transaction<'_>, tree: Tree, range: KeyRange<'_>) -> Result<u64> {
+    // A range without rows is a write all the same, and fails where one would.
+    tx.at_own_level()?.core_mut().check_write(tree.id)?;
     let mut removed = 0;
     let mut batch = Batch::default();
     while batch.fill(tx, tree, range)? {

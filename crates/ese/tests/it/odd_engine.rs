@@ -186,6 +186,10 @@ impl Reader for OddSession {
 }
 
 impl Transaction for OddSession {
+    fn check_write(&mut self, tree: TreeId) -> Result<()> {
+        self.inner.check_write(tree)
+    }
+
     fn put(&mut self, tree: TreeId, key: &[u8], value: &[u8], how: Put) -> Result<bool> {
         if self.oddity == Oddity::FullEndsAll && key == b"full" {
             return Err(self.end(ErrorKind::VersionStoreFull));

@@ -1,7 +1,7 @@
 //! Guards: transactions, savepoints, and what happens to those that are dropped or leaked.
 
 use crate::{instance, keys, kind, value, with_keys};
-use ese::{Durability, ErrorKind, Instance, LockMode, Transaction};
+use ese::{Durability, ErrorKind, Instance, LockMode, Transaction, TypedTree};
 use std::mem;
 
 #[test]
@@ -194,6 +194,35 @@ fn a_read_only_transaction_refuses_writes_and_goes_on() {
     assert!(tree.contains_key(&tx, "a").unwrap());
     assert_eq!(tx.commit().unwrap(), None);
     tree.put(&mut session, "b", "1").unwrap();
+}
+
+/// Whatever the range, and whether or not anything lies in it.
+#[test]
+fn a_range_without_rows_is_removed_by_writers_only() {
+    let (db, tree) = with_keys(&["a"]);
+    let typed: TypedTree<u8, ()> = db.typed_tree("typed").unwrap();
+    let (mut session, mut dropper) = (db.session().unwrap(), db.session().unwrap());
+    let mut tx = session.begin_read_only().unwrap();
+    for range in ["x".."z", "z".."x", "a".."b"] {
+        assert_eq!(kind(tree.remove_range(&mut tx, range)), ErrorKind::TransReadOnly);
+    }
+    assert_eq!(kind(tree.remove_range(&mut tx.savepoint().unwrap(), "x"..)), ErrorKind::TransReadOnly);
+    assert_eq!(kind(typed.remove_range(&mut tx, ..)), ErrorKind::TransReadOnly);
+    assert_eq!(kind(typed.remove_range(&mut tx, 7..=9)), ErrorKind::TransReadOnly);
+    assert_eq!((tx.level(), tx.has_conflict()), (1, false), "it goes on");
+    assert!(tree.contains_key(&tx, "a").unwrap());
+    tx.commit().unwrap();
+    let mut tx = session.begin().unwrap();
+    assert_eq!(tree.remove_range(&mut tx, "x"..).unwrap(), 0);
+    assert_eq!(typed.remove_range(&mut tx, ..).unwrap(), 0);
+    assert_eq!(tx.commit().unwrap(), None, "nothing was written");
+    // Outside a transaction it is one of its own.
+    assert_eq!(tree.remove_range(&mut session, "x"..).unwrap(), 0);
+    let mut tx = dropper.begin().unwrap();
+    tx.schema().drop_tree(tree).unwrap();
+    assert_eq!(kind(tree.remove_range(&mut session, "x"..)), ErrorKind::WriteConflict);
+    tx.commit().unwrap();
+    assert_eq!(kind(tree.remove_range(&mut session, "x"..)), ErrorKind::ObjectNotFound);
 }
 
 #[test]
