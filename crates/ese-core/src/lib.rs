@@ -18,7 +18,7 @@ pub use options::{Background, Options};
 pub use seam::{
     backend::Backend,
     engine::{Engine, Step},
-    log::{Log, LogPoint},
+    log::{Log, LogPoint, LogStats},
     merges::Merges,
     scan::{BaseScan, Direction, IterScan, Scan},
     session::{Mode, Session, SessionOptions},

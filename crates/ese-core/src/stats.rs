@@ -53,6 +53,25 @@ pub struct Stats {
     pub free_pages: u64,
     /// Pages that only older views need.
     pub pinned_pages: u64,
-    /// Syncs of the log.
+    /// Syncs of the log; 0 without one, and from one that does not count them.
     pub log_syncs: u64,
+    /// Bytes that the log wrote.
+    pub log_bytes: u64,
+}
+
+impl Stats {
+    /// Commits a sync of the log, how many share one: lazy commits, and synchronous ones of several sessions at once,
+    /// raise it. `None` before the first sync, and so without a log.
+    ///
+    /// ```
+    /// # fn shown(engine: &dyn ese_core::Engine) {
+    /// if let Some(shared) = engine.stats().commits_per_sync() {
+    ///     println!("{shared:.1} commits a sync");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn commits_per_sync(&self) -> Option<f64> {
+        (self.log_syncs > 0).then(|| self.commits as f64 / self.log_syncs as f64)
+    }
 }

@@ -266,7 +266,10 @@ impl<V: VersionStore> Engine for Running<V> {
         let claimed = core.publication.claimed();
         let oldest = core.versions.oldest(Mode::ReadOnly);
         let age = |begun| core.clock.now().saturating_sub(Duration::from_nanos(begun));
+        let log = core.publication.log().map(|log| log.stats()).unwrap_or_default();
         let mut stats = Stats {
+            log_syncs: log.syncs,
+            log_bytes: log.bytes,
             backend: core.backend.name(),
             sessions: core.counters.sessions.load(Ordering::Relaxed),
             transactions: core.versions.open_transactions() as u64,

@@ -16,6 +16,24 @@ pub struct LogPoint {
     pub at: Position,
 }
 
+/// Figures of a log since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct LogStats {
+    /// Times it had the medium make something durable.
+    pub syncs: u64,
+    /// Bytes it wrote to the medium.
+    pub bytes: u64,
+}
+
+impl LogStats {
+    /// Figures of a log that counts both.
+    #[must_use]
+    pub const fn new(syncs: u64, bytes: u64) -> Self {
+        LogStats { syncs, bytes }
+    }
+}
+
 /// Ordered durable frames.
 pub trait Log: Send + Sync {
     /// Makes room for a frame of `bytes` before its position is claimed; waits for buffer and segment room.
@@ -58,4 +76,9 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// As [`Log::flush`].
     fn recycle(&self, below: Position) -> Result<()>;
+
+    /// Figures for statistics, read without stopping anything; zeros from a log that counts nothing.
+    fn stats(&self) -> LogStats {
+        LogStats::default()
+    }
 }

@@ -23,6 +23,14 @@ pub(crate) fn tree(engine: &Arc<dyn Engine>) -> TreeId {
     s.create_tree(engine.main_database(), "t").unwrap()
 }
 
+/// Checks an engine, merges, checks it again and closes it.
+pub(crate) fn close(engine: &Arc<dyn Engine>) {
+    assert_eq!(engine.check().unwrap(), Vec::<String>::new());
+    engine.merge().unwrap();
+    assert_eq!(engine.check().unwrap(), Vec::<String>::new());
+    engine.close().unwrap();
+}
+
 fn rows(s: &dyn Session, tree: TreeId) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut scan = s.scan(tree, (Bound::Unbounded, Bound::Unbounded)).unwrap();
     let mut rows = Vec::new();

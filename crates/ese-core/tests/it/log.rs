@@ -1,9 +1,12 @@
 //! Commits through a log: a synchronous one is visible only once it is durable, a failed sync is final.
 
-use crate::{basics::session, map_backend::MapBackend};
+use crate::{
+    basics::{close, session},
+    map_backend::MapBackend,
+};
 use ese_base::{AttachmentNo, Error, ErrorKind, Position, Result, clock::ManualClock, sync::Mutex};
 use ese_core::{
-    Backend, Background, Durability, Engine, LocalEngine, Log, LogPoint, Mode, Options, Put, Store,
+    Backend, Background, Durability, Engine, LocalEngine, Log, LogPoint, LogStats, Mode, Options, Put, Store,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -81,6 +84,12 @@ impl Log for TestLog {
 
     fn recycle(&self, _below: Position) -> Result<()> {
         Ok(())
+    }
+
+    fn stats(&self) -> LogStats {
+        let state = self.state.lock();
+        let bytes: usize = state.frames.iter().map(|(_, bytes)| bytes).sum();
+        LogStats::new(state.flushes.len() as u64, bytes as u64)
     }
 }
 
@@ -219,6 +228,26 @@ fn a_log_that_panics_leaves_no_transaction_open() {
     assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]));
     drop(s);
     engine.close().unwrap();
+}
+
+#[test]
+fn statistics_tell_how_many_commits_share_a_sync() {
+    let (engine, log) = logged();
+    assert_eq!(engine.stats().commits_per_sync(), None, "there was no sync yet");
+    let mut s = session(&engine);
+    let t = s.create_tree(engine.main_database(), "t").unwrap();
+    assert_eq!(engine.stats().commits_per_sync(), Some(1.0));
+    for n in 0..5_u8 {
+        s.begin(Mode::ReadWrite).unwrap();
+        s.put(t, &[n], b"v", Put::Upsert).unwrap();
+        s.commit(if n < 4 { Durability::Lazy } else { Durability::Sync }).unwrap();
+    }
+    let stats = engine.stats();
+    assert_eq!((stats.commits, stats.log_syncs, stats.commits_per_sync()), (6, 2, Some(3.0)));
+    assert_eq!(stats.log_bytes, log.stats().bytes);
+    assert!(stats.log_bytes > 0);
+    drop(s);
+    close(&engine);
 }
 
 /// Frames that are there, or were there and are not needed any more.
