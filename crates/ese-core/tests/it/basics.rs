@@ -3,15 +3,39 @@
 use crate::map_backend::MapBackend;
 use ese_base::{ErrorKind, TreeId, clock::ManualClock};
 use ese_core::{
-    Background, Delete, Delta, Durability, Engine, LocalEngine, LockMode, Mode, Options, Put, Session,
-    SessionOptions, Step,
+    Backend, Background, Delete, Delta, Durability, Engine, LocalEngine, LockMode, Mode, Options, Put,
+    Session, SessionOptions, Step,
 };
 use std::{ops::Bound, sync::Arc, time::Duration};
 
-pub(crate) fn engine() -> Arc<dyn Engine> {
+pub(crate) fn engine() -> Checked {
     let options =
         Options { background: Background::Manual, generation_bytes: 16 << 10, ..Options::default() };
-    LocalEngine::start(options, Arc::new(MapBackend::default()), Arc::new(ManualClock::default())).unwrap()
+    start(options, Arc::new(MapBackend::default()))
+}
+
+/// An engine of those options on that backend, with a clock that stands.
+pub(crate) fn start(options: Options, backend: Arc<dyn Backend>) -> Checked {
+    Checked(LocalEngine::start(options, backend, Arc::new(ManualClock::default())).unwrap())
+}
+
+/// An engine that is checked at the end of its test.
+pub(crate) struct Checked(Arc<dyn Engine>);
+
+impl std::ops::Deref for Checked {
+    type Target = Arc<dyn Engine>;
+
+    fn deref(&self) -> &Arc<dyn Engine> {
+        &self.0
+    }
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.0.check().unwrap(), Vec::<String>::new());
+        }
+    }
 }
 
 pub(crate) fn session(engine: &Arc<dyn Engine>) -> Box<dyn Session> {
@@ -68,9 +92,8 @@ fn writes_are_read_before_and_after_commit_and_merge() {
         s.commit(Durability::Sync).unwrap();
     }
     assert_eq!(engine.stats().merges, 1);
-    assert!(engine.check().unwrap().is_empty());
     drop(s);
-    engine.close().unwrap();
+    close(&engine);
 }
 
 #[test]
@@ -204,7 +227,7 @@ fn close_waits_for_nobody_and_names_who_is_open() {
     assert_eq!(error.kind(), ErrorKind::TooManyActiveUsers);
     assert!(error.to_string().contains("import"), "{error}");
     s.rollback_to(0).unwrap();
-    engine.close().unwrap();
+    close(&engine);
     assert_eq!(s.begin(Mode::ReadOnly).unwrap_err().kind(), ErrorKind::NotInitialized);
 }
 

@@ -1,7 +1,7 @@
 //! Commits through a log: a synchronous one is visible only once it is durable, a failed sync is final.
 
 use crate::{
-    basics::{close, session},
+    basics::{Checked, close, session, start},
     map_backend::MapBackend,
 };
 use ese_base::{AttachmentNo, Error, ErrorKind, Position, Result, clock::ManualClock, sync::Mutex};
@@ -120,11 +120,11 @@ impl Backend for LoggedMap {
     }
 }
 
-fn logged() -> (Arc<dyn Engine>, Arc<TestLog>) {
+fn logged() -> (Checked, Arc<TestLog>) {
     let log = Arc::new(TestLog::default());
     let backend = LoggedMap { map: MapBackend::default(), log: Arc::clone(&log) };
     let options = Options { background: Background::Manual, ..Options::default() };
-    (LocalEngine::start(options, Arc::new(backend), Arc::new(ManualClock::default())).unwrap(), log)
+    (start(options, Arc::new(backend)), log)
 }
 
 #[test]
@@ -206,6 +206,7 @@ fn a_failed_sync_is_final_and_reads_go_on() {
     assert_eq!(reader.get(t, b"k").unwrap().as_deref(), Some(&b"old"[..]));
     assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"old"[..]), "what was not durable is not visible");
     reader.rollback_to(0).unwrap();
+    assert_eq!(engine.check().unwrap(), Vec::<String>::new());
     assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::InstanceUnavailable);
     assert_eq!(s.find_tree(AttachmentNo(1), "t").unwrap_err().kind(), ErrorKind::NotInitialized);
 }
@@ -227,7 +228,7 @@ fn a_log_that_panics_leaves_no_transaction_open() {
     s.commit(Durability::Sync).unwrap();
     assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"v"[..]));
     drop(s);
-    engine.close().unwrap();
+    close(&engine);
 }
 
 #[test]

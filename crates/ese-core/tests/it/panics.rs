@@ -2,13 +2,13 @@
 //! are as after an error.
 
 use crate::{
-    basics::{session, tree},
+    basics::{Checked, close, session, start, tree},
     map_backend::MapBackend,
 };
-use ese_base::{ErrorKind, Position, Result, TreeId, TreeNo, clock::ManualClock, sync::Mutex};
+use ese_base::{ErrorKind, Position, Result, TreeId, TreeNo, sync::Mutex};
 use ese_core::{
-    Backend, Background, Base, Change, DropProgress, Durability, Engine, LocalEngine, Merge, Mode, Options,
-    Put, Step, Store, StoreStats,
+    Backend, Background, Base, Change, DropProgress, Durability, Engine, Merge, Mode, Options, Put, Step,
+    Store, StoreStats,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -116,11 +116,11 @@ impl Merge for TrappedMerge {
     }
 }
 
-fn trapped(background: Background) -> (Arc<dyn Engine>, Trap) {
+fn trapped(background: Background) -> (Checked, Trap) {
     let trap = Trap::default();
     let backend = Trapped { map: MapBackend::default(), trap: Arc::clone(&trap) };
     let options = Options { background, generation_bytes: 16 << 10, ..Options::default() };
-    (LocalEngine::start(options, Arc::new(backend), Arc::new(ManualClock::default())).unwrap(), trap)
+    (start(options, Arc::new(backend)), trap)
 }
 
 fn panics<R>(run: impl FnOnce() -> R) -> bool {
@@ -136,6 +136,7 @@ fn is_left_to_read_from(engine: &Arc<dyn Engine>, t: TreeId) {
     assert_eq!(engine.step().unwrap_err().kind(), ErrorKind::InstanceUnavailable);
     assert_eq!(engine.stats().transactions, 0);
     drop(s);
+    assert_eq!(engine.check().unwrap(), Vec::<String>::new());
     assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::InstanceUnavailable);
 }
 
@@ -214,8 +215,6 @@ fn a_statement_that_panics_has_changed_nothing() {
     s.commit(Durability::Sync).unwrap();
     assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"1"[..]));
     assert_eq!(s.tree_names(engine.main_database()).unwrap(), ["t"]);
-    engine.merge().unwrap();
     drop(s);
-    assert_eq!(engine.check().unwrap(), Vec::<String>::new());
-    engine.close().unwrap();
+    close(&engine);
 }

@@ -1,7 +1,7 @@
 //! Guards whose transaction has ended without them: nothing is written through them, in no transaction at all.
 
 use crate::{
-    keys, kind,
+    Checked, keys, kind,
     odd_engine::{Oddity, odd_instance},
 };
 use ese::{
@@ -166,7 +166,7 @@ impl Backend for WithNarrowLog {
 fn a_commit_that_fails_has_rolled_back() {
     let backend = WithNarrowLog(MemoryBackend::new(4096).unwrap(), Arc::default());
     let builder = Instance::builder().background(Background::Manual).clock(Arc::new(SystemClock::new()));
-    let db = builder.backend(Arc::new(backend)).unwrap();
+    let db = Checked(builder.backend(Arc::new(backend)).unwrap());
     let tree = db.tree("t").unwrap();
     let mut session = db.session().unwrap();
     let mut tx = session.begin().unwrap();

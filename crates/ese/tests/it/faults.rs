@@ -1,6 +1,6 @@
 //! What the calls that merge and close report when there is no room: as their documents say.
 
-use crate::{keys, kind};
+use crate::{Checked, keys, kind};
 use ese::{Backend, Background, ErrorKind, Instance, Result, Step};
 use ese_base::TreeNo;
 use ese_core::{Base, Merge, Store, StoreStats};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[test]
 fn a_merge_that_readers_are_in_the_way_of_says_so() {
     let builder = Instance::builder().background(Background::Manual);
-    let db = builder.sessions_max(2000).version_store_bytes(1 << 30).in_memory().unwrap();
+    let db = Checked(builder.sessions_max(2000).version_store_bytes(1 << 30).in_memory().unwrap());
     let tree = db.tree("t").unwrap();
     let mut sessions: Vec<_> = (0..1500).map(|_| db.session().unwrap()).collect();
     let mut readers = Vec::new();
@@ -36,7 +36,7 @@ fn a_merge_that_readers_are_in_the_way_of_says_so() {
 fn a_database_without_space_takes_no_writes_until_there_is_some() {
     let backend = Arc::new(MemoryBackend::with_limit(64 << 10));
     let builder = Instance::builder().background(Background::Manual);
-    let db = builder.backend(Arc::clone(&backend) as _).unwrap();
+    let db = Checked(builder.backend(Arc::clone(&backend) as _).unwrap());
     let tree = db.tree("t").unwrap();
     let log = db.create_database("archive").unwrap().tree(&db, "log").unwrap();
     db.write(|tx| tree.put(tx, "a", vec![7; 200 << 10])).unwrap();
@@ -114,7 +114,7 @@ impl Store for BrokenStore {
 #[test]
 fn a_store_that_fails_leaves_an_instance_to_read_from() {
     let backend = Arc::new(Broken(MemoryBackend::new(4096).unwrap()));
-    let db = Instance::builder().background(Background::Manual).backend(backend).unwrap();
+    let db = Checked(Instance::builder().background(Background::Manual).backend(backend).unwrap());
     let tree = db.tree("t").unwrap();
     db.write(|tx| tree.put(tx, "a", "1")).unwrap();
     let (mut one, mut two) = (db.session().unwrap(), db.session().unwrap());

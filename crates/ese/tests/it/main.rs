@@ -26,8 +26,24 @@ fn instance() -> (Checked, Tree) {
     (Checked(db), tree)
 }
 
-/// An instance that is checked at the end of its test.
+/// An instance that is checked before each close and at the end of its test.
 struct Checked(Instance);
+
+impl Checked {
+    /// Checks it and closes it.
+    fn close(&self) -> Result<()> {
+        self.check_now();
+        self.0.close()
+    }
+
+    fn check_now(&self) {
+        // One that was closed cannot be checked.
+        match self.0.check() {
+            Ok(faults) => assert_eq!(faults, Vec::<String>::new()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotInitialized),
+        }
+    }
+}
 
 impl std::ops::Deref for Checked {
     type Target = Instance;
@@ -39,11 +55,8 @@ impl std::ops::Deref for Checked {
 
 impl Drop for Checked {
     fn drop(&mut self) {
-        // One that was closed, or failed on purpose, cannot be checked.
-        if let Ok(faults) = self.0.check()
-            && !std::thread::panicking()
-        {
-            assert!(faults.is_empty(), "{faults:?}");
+        if !std::thread::panicking() {
+            self.check_now();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions, statements outside a transaction, and the end of an instance.
 
-use crate::{instance, keys, kind, value, with_keys};
+use crate::{Checked, instance, keys, kind, value, with_keys};
 use ese::{Durability, ErrorKind, Instance, LockMode, SessionOptions};
 
 #[test]
@@ -43,7 +43,7 @@ fn what_needs_a_transaction_says_so() {
 
 #[test]
 fn names_and_durabilities() {
-    let db = Instance::builder().durability(Durability::Lazy).in_memory().unwrap();
+    let db = Checked(Instance::builder().durability(Durability::Lazy).in_memory().unwrap());
     let mut session = db.session().unwrap();
     assert_eq!((session.name(), session.durability()), ("", Durability::Lazy));
     session.set_name("import");
@@ -53,7 +53,7 @@ fn names_and_durabilities() {
     let other = db.session_with(other).unwrap();
     assert_eq!(other.name(), "export");
     assert_ne!(session.id(), other.id());
-    assert_eq!(format!("{:?}", session.instance()), format!("{db:?}"));
+    assert_eq!(format!("{:?}", session.instance()), format!("{:?}", *db));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_conflict_names_the_other_session() {
 
 #[test]
 fn sessions_are_limited_and_the_pool_gives_way() {
-    let db = Instance::builder().sessions_max(2).in_memory().unwrap();
+    let db = Checked(Instance::builder().sessions_max(2).in_memory().unwrap());
     let tree = db.tree("t").unwrap(); // leaves a session in the pool
     let one = db.session().unwrap();
     let two = db.session().unwrap();
@@ -87,7 +87,7 @@ fn sessions_are_limited_and_the_pool_gives_way() {
 
 #[test]
 fn a_closure_in_use_is_not_given_up() {
-    let db = Instance::builder().sessions_max(1).in_memory().unwrap();
+    let db = Checked(Instance::builder().sessions_max(1).in_memory().unwrap());
     db.read(|_| {
         assert_eq!(kind(db.session()), ErrorKind::OutOfSessions);
         Ok(())

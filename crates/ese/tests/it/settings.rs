@@ -1,5 +1,6 @@
 //! The builder's settings and their bounds.
 
+use crate::Checked;
 use ese::{Background, Builder, ErrorKind, Instance, clock::ManualClock};
 use std::{sync::Arc, time::Duration};
 
@@ -27,9 +28,9 @@ fn settings_beyond_their_bounds_are_refused_by_name() {
 #[test]
 fn settings_within_their_bounds_work() {
     for bytes in [4096, 8192, 16_384, 32_768] {
-        Instance::builder().page_size(bytes).in_memory().unwrap().close().unwrap();
+        Checked(Instance::builder().page_size(bytes).in_memory().unwrap()).close().unwrap();
     }
-    let db = Instance::builder()
+    let builder = Instance::builder()
         .version_store_bytes(1 << 20)
         .sessions_max(30_000)
         .levels_max(1)
@@ -38,9 +39,8 @@ fn settings_within_their_bounds_work() {
         .merge_idle(Duration::ZERO)
         .detach_wait(Duration::ZERO)
         .background(Background::Manual)
-        .clock(Arc::new(ManualClock::default()))
-        .in_memory()
-        .unwrap();
+        .clock(Arc::new(ManualClock::default()));
+    let db = Checked(builder.in_memory().unwrap());
     assert_eq!(db.stats().version_store_limit_bytes, 1 << 20);
     let tree = db.tree("t").unwrap();
     db.write(|tx| tree.put(tx, "a", "1")).unwrap();
@@ -49,7 +49,7 @@ fn settings_within_their_bounds_work() {
 #[test]
 fn keys_grow_with_the_page() {
     let longest = vec![1; 2000];
-    let db = Instance::builder().page_size(8192).in_memory().unwrap();
+    let db = Checked(Instance::builder().page_size(8192).in_memory().unwrap());
     let tree = db.tree("t").unwrap();
     db.write(|tx| tree.put(tx, &longest, "v")).unwrap();
     let beyond = db.write(|tx| tree.put(tx, [1; 2001], "v")).unwrap_err();

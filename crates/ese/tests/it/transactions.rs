@@ -1,6 +1,6 @@
 //! Guards: transactions, savepoints, and what happens to those that are dropped or leaked.
 
-use crate::{instance, keys, kind, value, with_keys};
+use crate::{Checked, instance, keys, kind, value, with_keys};
 use ese::{Durability, ErrorKind, Instance, LockMode, Transaction, TypedTree};
 use std::mem;
 
@@ -134,7 +134,7 @@ fn deep_savepoints() {
 
 #[test]
 fn levels_can_be_limited() {
-    let db = Instance::builder().levels_max(2).in_memory().unwrap();
+    let db = Checked(Instance::builder().levels_max(2).in_memory().unwrap());
     let mut session = db.session().unwrap();
     let mut tx = session.begin().unwrap();
     let mut savepoint = tx.savepoint().unwrap();

@@ -317,5 +317,6 @@ fn a_failed_sync_ends_every_wait() {
     assert_eq!(session.begin(Mode::ReadWrite).unwrap_err().kind(), ErrorKind::InstanceUnavailable);
     assert_eq!(stage.engine.stats().transactions, 0);
     drop(session);
+    assert_eq!(stage.engine.check().unwrap(), Vec::<String>::new());
     assert_eq!(stage.engine.close().unwrap_err().kind(), ErrorKind::InstanceUnavailable);
 }

@@ -70,6 +70,7 @@ fn a_full_disk_is_tried_again_now_and_then_and_told_at_close() {
     assert_eq!(put(&mut *session, tree, 1).unwrap_err().kind(), ErrorKind::DiskFull);
     assert!(session.get(tree, &key(199)).unwrap().is_some(), "what was committed is there");
     drop(session);
+    assert_eq!(engine.check().unwrap(), Vec::<String>::new());
     let error = engine.close().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DiskFull, "what is only in memory is not closed over in silence");
 }
