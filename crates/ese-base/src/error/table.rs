@@ -106,6 +106,16 @@ errors! {
         "Free space for the database that the error names.";
     TransactionTooLong = -618, "JET_errTransactionTooLong", "the transaction is longer than the log may be",
         "Split the transaction.";
+    LogWriteFailed = -510, "JET_errLogWriteFail", "a write to the log failed",
+        "Whether the last commits survive is unknown: reopen the instance, whose recovery will tell.";
+    LogCorrupted = -501, "JET_errLogFileCorrupt", "the log is corrupted",
+        "Commits that were durable cannot be read: restore from a backup; the error names the place.";
+    LogGap = -528, "JET_errMissingLogFile", "a part of the log is missing",
+        "Put back the segment that the error names, or restore from a backup.";
+    LogForeign = -530, "JET_errBadLogSignature", "the log is of another database",
+        "Put the segments of each log back into the folder they came from.";
+    LogVersion = -514, "JET_errBadLogVersion", "the log has a newer format",
+        "Open it with the version of the library that wrote it, or a later one.";
     PageChecksum = -1018, "JET_errReadVerifyFailure", "a page failed its checksum",
         "The page is damaged; other pages can still be read.";
     DatabaseCorrupted = -1206, "JET_errDatabaseCorrupted", "the database is corrupted",

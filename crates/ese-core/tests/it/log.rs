@@ -78,8 +78,13 @@ impl Log for TestLog {
         Ok(LogPoint { log: 1, epoch: 1, at: Position(state.durable.max(from.0)) })
     }
 
-    fn begin_epoch(&self, in_doubt_from: Position) -> Result<LogPoint> {
-        Ok(LogPoint { log: 1, epoch: 1, at: in_doubt_from })
+    fn settle(&self, below: Position) -> Result<LogPoint> {
+        self.flush(Position(below.0.saturating_sub(1)))?;
+        Ok(LogPoint { log: 1, epoch: 1, at: below })
+    }
+
+    fn begin_epoch(&self) -> Result<LogPoint> {
+        Ok(LogPoint { log: 1, epoch: 1, at: self.durable() })
     }
 
     fn recycle(&self, _below: Position) -> Result<()> {

@@ -129,7 +129,11 @@ impl Log for NarrowLog {
         Ok(LogPoint { log: 1, epoch: 1, at: from })
     }
 
-    fn begin_epoch(&self, _: Position) -> Result<LogPoint> {
+    fn settle(&self, _: Position) -> Result<LogPoint> {
+        Err(ErrorKind::InvalidParameter.into())
+    }
+
+    fn begin_epoch(&self) -> Result<LogPoint> {
         Err(ErrorKind::InvalidParameter.into())
     }
 

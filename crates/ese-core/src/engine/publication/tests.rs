@@ -52,7 +52,11 @@ impl Log for TestLog {
         unreachable!("nobody opens it")
     }
 
-    fn begin_epoch(&self, _in_doubt_from: Position) -> Result<LogPoint> {
+    fn settle(&self, _below: Position) -> Result<LogPoint> {
+        unreachable!("nobody checkpoints it")
+    }
+
+    fn begin_epoch(&self) -> Result<LogPoint> {
         unreachable!("nobody opens it")
     }
 
