@@ -22,7 +22,7 @@ pub use seam::{
     merges::Merges,
     scan::{BaseScan, Direction, IterScan, Scan},
     session::{Mode, Session, SessionOptions},
-    store::{Base, Change, DropProgress, Merge, Store, StoreStats},
+    store::{Base, Change, DropProgress, Merge, Stamp, Store, StoreStats},
     transaction::{
         CursorPos, Delete, Delta, Durability, KeyRange, LockMode, Move, Put, Reader, Side, Transaction,
     },

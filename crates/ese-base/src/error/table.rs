@@ -120,6 +120,10 @@ errors! {
         "The page is damaged; other pages can still be read.";
     DatabaseCorrupted = -1206, "JET_errDatabaseCorrupted", "the database is corrupted",
         "Restore it from a backup; the error names the place.";
+    DatabaseDirtyShutdown = -550, "JET_errDatabaseDirtyShutdown", "the database was not closed, and its log is not here",
+        "Open it with the log it was written under, or restore it from a backup.";
+    AttachedDatabaseMismatch = -1216, "JET_errAttachedDatabaseMismatch", "an attached database is missing, or is another one",
+        "Bring back the file that the error names.";
     DiskIo = -1022, "JET_errDiskIO", "the disk failed",
         "See the cause; reopen the instance.";
     FileNotFound = -1811, "JET_errFileNotFound", "no such file",

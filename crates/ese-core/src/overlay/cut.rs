@@ -134,6 +134,14 @@ impl Merges for Overlay {
         Some(store)
     }
 
+    fn newest_bases(&self) -> Vec<NewBase> {
+        let applier = self.applier.lock();
+        let databases = self.view(&applier).databases.iter().flatten();
+        databases
+            .map(|d| NewBase { attachment: d.attachment, l: d.l, base: Some(Arc::clone(&d.base)) })
+            .collect()
+    }
+
     fn newest_view(&self) -> u64 {
         self.views.number()
     }

@@ -76,6 +76,12 @@ pub trait Log: Send + Sync {
     /// As [`Log::flush`].
     fn settle(&self, below: Position) -> Result<LogPoint>;
 
+    /// The identity of the log, for ever.
+    fn identity(&self) -> u128;
+
+    /// The oldest position that a replay may ask for; [`Position::FIRST`] for a new log.
+    fn first(&self) -> Position;
+
     /// Hands every frame from `from` on to `frame`, in order, and returns where the log ends: above every position found
     /// in it.
     ///

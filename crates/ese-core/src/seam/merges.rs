@@ -49,6 +49,9 @@ pub trait Merges: Send + Sync + Sized + 'static {
     /// Takes a database out of the next view; `None` when it is not there, or when that has to wait for readers.
     fn detach(&self, attachment: AttachmentNo) -> Option<Arc<dyn Store>>;
 
+    /// The bases of the newest view, for a checkpoint.
+    fn newest_bases(&self) -> Vec<NewBase>;
+
     /// The number of the newest view.
     fn newest_view(&self) -> u64;
 

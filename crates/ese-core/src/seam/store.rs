@@ -9,7 +9,7 @@
 //! `examples/map_backend` is a complete one on an ordered map.
 
 use super::{log::LogPoint, scan::BaseScan, transaction::KeyRange};
-use ese_base::{Position, Result, TreeNo, Value};
+use ese_base::{AttachmentNo, Position, Result, TreeNo, Value};
 use std::sync::Arc;
 
 /// One immutable state of a database.
@@ -88,6 +88,17 @@ pub enum DropProgress {
     Done,
 }
 
+/// What a store that outlives the process remembers of the log it stands under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The number it was attached under.
+    pub attachment: AttachmentNo,
+    /// Its newest base holds exactly the transactions of that log below this point.
+    pub at: LogPoint,
+    /// It was closed with everything in its newest base: no log is needed to read it.
+    pub is_clean: bool,
+}
+
 /// What a store tells about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -146,6 +157,21 @@ pub trait Store: Send + Sync {
     fn prepare(&self, bytes: u64) -> bool {
         let _ = bytes;
         false
+    }
+
+    /// What it remembers of its log; `None` for a new store, and for one that remembers nothing.
+    fn stamp(&self) -> Option<Stamp> {
+        None
+    }
+
+    /// Makes durable where the store stands from now on, and that it is clean no more, before the first position under
+    /// it is claimed. Where that is so already there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`Merge::apply`].
+    fn adopt(&self, attachment: AttachmentNo, at: LogPoint) -> Result<()> {
+        let _ = (attachment, at);
+        Ok(())
     }
 
     /// One bounded step in making `base` durable, named by the log point `at`; `true` when it is. A store without a

@@ -66,6 +66,14 @@ impl Log for TestLog {
         Ok(Position(state.durable))
     }
 
+    fn identity(&self) -> u128 {
+        1
+    }
+
+    fn first(&self) -> Position {
+        Position::FIRST
+    }
+
     fn replay(
         &self,
         from: Position,

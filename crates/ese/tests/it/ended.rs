@@ -125,6 +125,14 @@ impl Log for NarrowLog {
         Ok(self.durable())
     }
 
+    fn identity(&self) -> u128 {
+        1
+    }
+
+    fn first(&self) -> Position {
+        Position::FIRST
+    }
+
     fn replay(&self, from: Position, _: &mut dyn FnMut(Position, &[u8]) -> Result<()>) -> Result<LogPoint> {
         Ok(LogPoint { log: 1, epoch: 1, at: from })
     }

@@ -44,6 +44,14 @@ impl Log for TestLog {
         Ok(Position(*durable))
     }
 
+    fn identity(&self) -> u128 {
+        1
+    }
+
+    fn first(&self) -> Position {
+        Position::FIRST
+    }
+
     fn replay(
         &self,
         _from: Position,

@@ -47,6 +47,14 @@ impl Log for TestLog {
         Ok(Position(*durable))
     }
 
+    fn identity(&self) -> u128 {
+        1
+    }
+
+    fn first(&self) -> Position {
+        Position::FIRST
+    }
+
     fn replay(
         &self,
         from: Position,
