@@ -9,7 +9,7 @@ mod lock;
 mod map;
 mod transfer;
 
-use crate::{Disk, DiskFile, Entry, EntryKind, Metadata, OpenMode, failure::on_path};
+use crate::{Disk, DiskFile, Entry, EntryKind, FileId, Metadata, OpenMode, failure::on_path};
 use ese_base::{Error, ErrorKind, Result};
 use file::NativeFile;
 use std::{
@@ -53,7 +53,8 @@ impl Disk for NativeDisk {
             let what = format!("{operation} of {}: it is no regular file", path.display());
             return Err(Error::new(ErrorKind::InvalidPath, what));
         }
-        Ok(Arc::new(NativeFile::new(file, path, metadata.dev(), metadata.ino())))
+        let id = FileId { device: metadata.dev(), number: metadata.ino() };
+        Ok(Arc::new(NativeFile::new(file, path, mode, id)))
     }
 
     fn create_directory(&self, path: &Path) -> Result<()> {

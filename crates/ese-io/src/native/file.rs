@@ -2,7 +2,7 @@
 
 use super::{calls, lock, map, transfer};
 use crate::{
-    DiskFile, FileId, LockMode, Region,
+    DiskFile, FileId, LockMode, OpenMode, Region,
     failure::{on_bytes, on_path},
 };
 use ese_base::{Error, ErrorKind, Result};
@@ -22,12 +22,13 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 pub(super) struct NativeFile {
     file: File,
     path: PathBuf,
+    mode: OpenMode,
     id: FileId,
 }
 
 impl NativeFile {
-    pub(super) fn new(file: File, path: &Path, device: u64, number: u64) -> Self {
-        NativeFile { file, path: path.to_owned(), id: FileId { device, number } }
+    pub(super) fn new(file: File, path: &Path, mode: OpenMode, id: FileId) -> Self {
+        NativeFile { file, path: path.to_owned(), mode, id }
     }
 
     fn length(&self) -> io::Result<u64> {
@@ -83,6 +84,10 @@ impl DiskFile for NativeFile {
         let failed = |error| on_path(&format!("cutting to {len} bytes"), &self.path, error);
         if self.length().map_err(failed)? <= len {
             return Ok(());
+        }
+        if !self.mode.is_writable() {
+            // The system calls this an invalid argument, which says nothing of permissions.
+            return Err(failed(io::ErrorKind::PermissionDenied.into()));
         }
         self.file.set_len(len).map_err(failed)
     }
