@@ -13,7 +13,7 @@ use std::cell::Cell;
 /// let (a, b) = (Dice::new(7), Dice::new(7));
 /// assert_eq!(a.below(1000), b.below(1000));
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dice {
     state: Cell<u64>,
 }

@@ -1,0 +1,185 @@
+//! What a power cut leaves of what was not synced, as data.
+//!
+//! Each unsynced change has a *fate*: lost, kept, or kept in part. Which one follows from the profile and the disk's seed.
+
+use crate::seed::Dice;
+
+/// Which of the changes survive that were not synced.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Survival {
+    /// None.
+    Nothing,
+    /// All.
+    Everything,
+    /// Those before a random moment; the one that was under way then, by its first sectors. A kind disk, on which most
+    /// missing syncs go unnoticed: it is there to show that a test needs [`Survival::AnyOrder`].
+    InOrder,
+    /// Each by itself: lost, kept, or kept in part. Of a write any sectors, and its length apart from its bytes.
+    AnyOrder,
+    /// The change of number `i`, oldest first, if bit `i` is set: for trying every subset. Those behind the 64th are lost.
+    Chosen(u64),
+}
+
+/// How many bytes are written as one: a sector has its old or its new bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Sector {
+    /// 512 bytes.
+    Small,
+    /// 4096 bytes.
+    Large,
+}
+
+impl Sector {
+    /// The number of bytes.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Sector::Small => 512,
+            Sector::Large => 4096,
+        }
+    }
+}
+
+/// What a sector may hold whose write was interrupted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Torn {
+    /// Its old bytes or its new ones.
+    OldOrNew,
+    /// Zeros or garbage as well, in one sector of every second write that survives in part.
+    Anything,
+}
+
+/// How the power goes.
+///
+/// ```
+/// use ese_sim::disk::{Profile, Sector};
+/// let profile = Profile::ANY_ORDER.with_sector(Sector::Large);
+/// assert_eq!(profile.sector.bytes(), 4096);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Profile {
+    /// Which changes survive.
+    pub survival: Survival,
+    /// How many bytes are written as one.
+    pub sector: Sector,
+    /// What an interrupted sector holds.
+    pub torn: Torn,
+}
+
+impl Profile {
+    /// Everything that a program has to bear: any order, sectors of 512 bytes, old or new.
+    pub const ANY_ORDER: Profile = Profile::of(Survival::AnyOrder);
+    /// Reordering switched off.
+    pub const IN_ORDER: Profile = Profile::of(Survival::InOrder);
+    /// Only what was synced survives.
+    pub const NOTHING: Profile = Profile::of(Survival::Nothing);
+    /// All survives.
+    pub const EVERYTHING: Profile = Profile::of(Survival::Everything);
+
+    /// Sectors of 512 bytes, old or new.
+    #[must_use]
+    pub const fn of(survival: Survival) -> Self {
+        Profile { survival, sector: Sector::Small, torn: Torn::OldOrNew }
+    }
+
+    /// The same with other sectors.
+    #[must_use]
+    pub const fn with_sector(mut self, sector: Sector) -> Self {
+        self.sector = sector;
+        self
+    }
+
+    /// The same with other contents of interrupted sectors.
+    #[must_use]
+    pub const fn with_torn(mut self, torn: Torn) -> Self {
+        self.torn = torn;
+        self
+    }
+}
+
+/// How much of a change reaches the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// Its first sectors, up to a random one.
+    Front,
+    /// Any of its sectors, and its length or not.
+    Sectors,
+}
+
+/// The fates of a number of changes, given out oldest first.
+pub(super) struct Fates<'a> {
+    survival: Survival,
+    dice: &'a Dice,
+    moment: usize,
+    index: usize,
+}
+
+impl<'a> Fates<'a> {
+    pub(super) fn new(survival: Survival, changes: usize, dice: &'a Dice) -> Self {
+        Fates { survival, dice, moment: dice.index(changes + 1), index: 0 }
+    }
+
+    /// What becomes of the next change; `None` for nothing.
+    pub(super) fn next(&mut self) -> Option<Part> {
+        let index = self.index;
+        self.index += 1;
+        match self.survival {
+            Survival::Nothing => None,
+            Survival::Everything => Some(Part::Whole),
+            Survival::InOrder if index < self.moment => Some(Part::Whole),
+            Survival::InOrder if index == self.moment => Some(Part::Front),
+            Survival::InOrder => None,
+            Survival::AnyOrder => match self.dice.below(3) {
+                0 => None,
+                1 => Some(Part::Whole),
+                _ => Some(Part::Sectors),
+            },
+            Survival::Chosen(mask) => (index < 64 && mask >> index & 1 == 1).then_some(Part::Whole),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fates(survival: Survival, seed: u64) -> [Option<Part>; 4] {
+        let dice = Dice::new(seed);
+        let mut fates = Fates::new(survival, 4, &dice);
+        [(); 4].map(|()| fates.next())
+    }
+
+    #[test]
+    fn chosen_changes_are_kept_and_no_others() {
+        let (kept, lost) = (Some(Part::Whole), None);
+        assert_eq!(fates(Survival::Chosen(0b0101), 1), [kept, lost, kept, lost]);
+        assert_eq!(fates(Survival::Everything, 1), [kept; 4]);
+        assert_eq!(fates(Survival::Nothing, 1), [lost; 4]);
+    }
+
+    #[test]
+    fn in_order_a_front_is_kept_of_every_length() {
+        let mut seen = [false; 5];
+        for seed in 0..100 {
+            let fates = fates(Survival::InOrder, seed);
+            let whole = fates.iter().take_while(|fate| **fate == Some(Part::Whole)).count();
+            if let Some(next) = fates.get(whole) {
+                assert_eq!(*next, Some(Part::Front));
+            }
+            assert!(fates.iter().skip(whole + 1).all(Option::is_none));
+            seen[whole] = true;
+        }
+        assert_eq!(seen, [true; 5]);
+    }
+
+    #[test]
+    fn in_any_order_each_has_every_fate() {
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..2000 {
+            seen.insert(fates(Survival::AnyOrder, seed).map(|fate| fate.map(|part| part == Part::Whole)));
+        }
+        assert_eq!(seen.len(), 81);
+    }
+}

@@ -1,0 +1,293 @@
+//! Small programs, each with one sync left out or one assumption too many, stopped at every change they make.
+//!
+//! The disk is as good as its power to tell the right program from the wrong one, so each stands here twice. Where a
+//! missing sync is the fault, the wrong program dies on the disk that reorders and survives on the one that does not: it
+//! is the reordering that finds it.
+
+use ese_base::Result;
+use ese_io::{Disk, DiskFile, OpenMode};
+use ese_sim::disk::{Profile, Sector, SimDisk};
+use std::{path::Path, sync::Arc};
+
+/// Seeds tried at each place to crash.
+const SEEDS: u64 = 60;
+
+/// A program on a disk, and what has to hold after a crash. It says `Ok` when it has made its promise.
+struct Protocol {
+    prepare: fn(&SimDisk),
+    run: fn(&SimDisk) -> Result<()>,
+    /// What is wrong after a crash, given whether the promise was made.
+    check: fn(&SimDisk, bool) -> Option<String>,
+}
+
+/// Stops the program at each change, and says what was wrong first.
+fn crash_everywhere(protocol: &Protocol, profile: Profile) -> Option<String> {
+    for crash in 0.. {
+        let mut is_over = false;
+        for seed in 0..SEEDS {
+            let disk = SimDisk::new(seed, profile);
+            (protocol.prepare)(&disk);
+            disk.crash_after(crash);
+            let promised = (protocol.run)(&disk).is_ok();
+            is_over = !disk.is_off();
+            disk.reboot();
+            if let Some(wrong) = (protocol.check)(&disk, promised) {
+                return Some(format!("crash at change {crash}, seed {seed}: {wrong}"));
+            }
+        }
+        if is_over {
+            break;
+        }
+    }
+    None
+}
+
+#[track_caller]
+fn survives(protocol: &Protocol, profile: Profile) {
+    assert_eq!(crash_everywhere(protocol, profile), None, "{profile:?}");
+}
+
+#[track_caller]
+fn dies(protocol: &Protocol, profile: Profile) {
+    assert!(crash_everywhere(protocol, profile).is_some(), "{profile:?}: nothing was found");
+}
+
+/// The fault of `wrong` is a missing sync, and `right` has it.
+#[track_caller]
+fn is_found_by_reordering(wrong: &Protocol, right: &Protocol) {
+    survives(right, Profile::ANY_ORDER);
+    survives(right, Profile::ANY_ORDER.with_sector(Sector::Large));
+    survives(right, Profile::IN_ORDER);
+    survives(right, Profile::NOTHING);
+    survives(wrong, Profile::IN_ORDER);
+    dies(wrong, Profile::ANY_ORDER);
+}
+
+fn path(path: &str) -> &Path {
+    Path::new(path)
+}
+
+fn file(disk: &SimDisk, name: &str) -> Arc<dyn DiskFile> {
+    disk.open(path(name), OpenMode::ReadWrite).expect("it was prepared")
+}
+
+/// A durable file of zeros.
+fn zeros(disk: &SimDisk) {
+    disk.install(path("/a"), &[0; 4 * 4096]).expect("there is room");
+}
+
+fn durable(disk: &SimDisk) -> Vec<u8> {
+    disk.durable(path("/a")).unwrap_or_default()
+}
+
+/// Replaces a file by one that is written beside it.
+fn replace(disk: &SimDisk, syncs_file: Sync, syncs_directory: Sync) -> Result<()> {
+    let file = disk.open(path("/a.new"), OpenMode::CreateNew)?;
+    file.write_all_at(&[7; 4 * 4096], 0)?;
+    if syncs_file == Sync::Yes {
+        file.sync_data()?;
+    }
+    disk.rename(path("/a.new"), path("/a"))?;
+    if syncs_directory == Sync::Yes { disk.sync_directory(path("/")) } else { Ok(()) }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    Yes,
+    No,
+}
+
+/// Old or new as a whole; new once it was promised.
+fn is_replaced(disk: &SimDisk, promised: bool) -> Option<String> {
+    let bytes = durable(disk);
+    let (old, new) = (vec![0; 4 * 4096], vec![7; 4 * 4096]);
+    match (bytes == old, bytes == new) {
+        (true, _) if promised => Some("the promise is broken".to_owned()),
+        (false, false) => Some(format!("neither old nor new, {} bytes", bytes.len())),
+        _ => None,
+    }
+}
+
+/// The same without the promise: a lazy replacement may be lost.
+fn is_whole(disk: &SimDisk, _promised: bool) -> Option<String> {
+    is_replaced(disk, false)
+}
+
+#[test]
+fn a_rename_before_the_sync_of_the_file() {
+    let wrong = Protocol { prepare: zeros, run: |disk| replace(disk, Sync::No, Sync::No), check: is_whole };
+    let right = Protocol { run: |disk| replace(disk, Sync::Yes, Sync::No), ..wrong };
+    is_found_by_reordering(&wrong, &right);
+}
+
+#[test]
+fn a_rename_without_the_sync_of_the_directory() {
+    let wrong =
+        Protocol { prepare: zeros, run: |disk| replace(disk, Sync::Yes, Sync::No), check: is_replaced };
+    let right = Protocol { run: |disk| replace(disk, Sync::Yes, Sync::Yes), ..wrong };
+    survives(&right, Profile::ANY_ORDER);
+    // What is promised and never synced is lost on any disk that loses something.
+    dies(&wrong, Profile::ANY_ORDER);
+    dies(&wrong, Profile::IN_ORDER);
+    survives(&wrong, Profile::EVERYTHING);
+}
+
+/// Data, then a header that says that they are there.
+fn data_and_header(disk: &SimDisk, syncs_data: Sync) -> Result<()> {
+    let file = file(disk, "/a");
+    file.write_all_at(&[5; 4096], 8192)?;
+    if syncs_data == Sync::Yes {
+        file.sync_data()?;
+    }
+    file.write_all_at(&[1], 0)?;
+    file.sync_data()
+}
+
+#[test]
+fn a_header_that_is_not_kept_behind_its_data() {
+    let check = |disk: &SimDisk, promised: bool| {
+        let bytes = durable(disk);
+        match bytes[0] {
+            0 if promised => Some("the promise is broken".to_owned()),
+            1 if bytes[8192..12288] != [5; 4096] => Some("a header without its data".to_owned()),
+            _ => None,
+        }
+    };
+    let wrong = Protocol { prepare: zeros, run: |disk| data_and_header(disk, Sync::No), check };
+    let right = Protocol { run: |disk| data_and_header(disk, Sync::Yes), ..wrong };
+    is_found_by_reordering(&wrong, &right);
+}
+
+/// Records are appended to a file; its length says how many there are.
+fn append(disk: &SimDisk, writes_first: Sync) -> Result<()> {
+    let file = file(disk, "/a");
+    let end = file.len()?;
+    if writes_first == Sync::Yes {
+        // Space first, bytes second, and a length that counts only when the bytes are durable.
+        file.allocate(end + 512)?;
+        file.write_all_at(&[9; 512], end)?;
+        file.sync_data()?;
+        file.write_all_at(&[1], 0)?;
+    } else {
+        file.write_all_at(&[9; 512], end)?;
+    }
+    file.sync_data()
+}
+
+#[test]
+fn a_length_without_its_bytes() {
+    let wrong = Protocol {
+        prepare: zeros,
+        run: |disk| append(disk, Sync::No),
+        check: |disk, promised| {
+            let bytes = durable(disk);
+            match bytes.get(4 * 4096..).unwrap_or_default() {
+                [] if promised => Some("the promise is broken".to_owned()),
+                [] => None,
+                record if *record == [9; 512] => None,
+                record => Some(format!("a record of {} bytes", record.len())),
+            }
+        },
+    };
+    let right = Protocol {
+        run: |disk| append(disk, Sync::Yes),
+        check: |disk, promised| {
+            let bytes = durable(disk);
+            match bytes[0] {
+                0 if promised => Some("the promise is broken".to_owned()),
+                1 if bytes[4 * 4096..] != [9; 512] => Some("a count without its record".to_owned()),
+                _ => None,
+            }
+        },
+        ..wrong
+    };
+    is_found_by_reordering(&wrong, &right);
+}
+
+/// A block is written over in one call and trusted to be old or new.
+fn overwrite(disk: &SimDisk, len: usize) -> Result<()> {
+    let file = file(disk, "/a");
+    file.write_all_at(&vec![3; len], 4096)?;
+    file.sync_data()
+}
+
+fn is_one_block(disk: &SimDisk, len: usize) -> Option<String> {
+    let bytes = durable(disk);
+    let block = &bytes[4096..4096 + len];
+    block.iter().any(|byte| *byte != block[0]).then(|| "the block is torn".to_owned())
+}
+
+#[test]
+fn a_block_longer_than_a_sector() {
+    let small = Protocol {
+        prepare: zeros,
+        run: |disk| overwrite(disk, 512),
+        check: |disk, _| is_one_block(disk, 512),
+    };
+    let page =
+        Protocol { run: |disk| overwrite(disk, 4096), check: |disk, _| is_one_block(disk, 4096), ..small };
+    let pages =
+        Protocol { run: |disk| overwrite(disk, 8192), check: |disk, _| is_one_block(disk, 8192), ..small };
+    for base in [Profile::ANY_ORDER, Profile::IN_ORDER] {
+        let large = base.with_sector(Sector::Large);
+        survives(&small, base);
+        survives(&small, large);
+        dies(&page, base);
+        survives(&page, large);
+        dies(&pages, base);
+        dies(&pages, large);
+    }
+}
+
+/// Writes a record that is killed before its sync; the next process finds it, serves it, and says so.
+fn serve_after_kill(disk: &SimDisk, writes_again: Sync) -> Result<()> {
+    file(disk, "/a").write_all_at(&[4; 512], 512)?;
+    disk.kill();
+    let file = file(disk, "/a");
+    let mut found = [0; 512];
+    file.read_exact_at(&mut found, 512)?;
+    if writes_again == Sync::Yes {
+        file.write_all_at(&found, 1024)?;
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_read_after_a_kill_and_lost_with_the_power() {
+    // The promise here: what was served stays.
+    let check = |disk: &SimDisk, promised: bool| {
+        let bytes = durable(disk);
+        let is_there = bytes[512..1024] == [4; 512] || bytes[1024..1536] == [4; 512];
+        (promised && !is_there).then(|| "it was served, and is gone".to_owned())
+    };
+    let wrong = Protocol { prepare: zeros, run: |disk| serve_after_kill(disk, Sync::No), check };
+    let right = Protocol { run: |disk| serve_after_kill(disk, Sync::Yes), ..wrong };
+    survives(&right, Profile::ANY_ORDER);
+    dies(&wrong, Profile::ANY_ORDER);
+    survives(&wrong, Profile::EVERYTHING);
+}
+
+/// Takes a file out of use and another one into it, both by names.
+fn swap(disk: &SimDisk, syncs_between: Sync) -> Result<()> {
+    let file = disk.open(path("/b"), OpenMode::CreateNew)?;
+    file.write_all_at(&[8; 512], 0)?;
+    file.sync_data()?;
+    if syncs_between == Sync::Yes {
+        disk.sync_directory(path("/"))?;
+    }
+    disk.remove(path("/a"))?;
+    disk.sync_directory(path("/"))
+}
+
+#[test]
+fn a_removal_that_overtakes_a_creation() {
+    let check = |disk: &SimDisk, _: bool| {
+        let is_new = disk.durable(path("/b")).is_some_and(|bytes| bytes == [8; 512]);
+        let is_old = disk.durable(path("/a")).is_some();
+        (!is_new && !is_old).then(|| "neither file is there".to_owned())
+    };
+    let wrong = Protocol { prepare: zeros, run: |disk| swap(disk, Sync::No), check };
+    let right = Protocol { run: |disk| swap(disk, Sync::Yes), ..wrong };
+    is_found_by_reordering(&wrong, &right);
+}
