@@ -6,6 +6,7 @@
 mod disk;
 #[cfg(not(shuttle))]
 mod history;
+mod logged;
 #[cfg(not(shuttle))]
 mod model;
 #[cfg(not(shuttle))]

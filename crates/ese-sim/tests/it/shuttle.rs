@@ -2,6 +2,8 @@
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p ese-sim --release shuttle`; without the flag there is nothing here.
 
+mod syncs;
+
 use ese_base::{
     clock::ManualClock,
     limits::PAGE_SIZE_DEFAULT_BYTES,
@@ -70,6 +72,12 @@ fn schedules() -> usize {
     budget.map_or(SCHEDULES, |budget| budget.expect("ESE_SHUTTLE_BUDGET is a number"))
 }
 
+/// Runs that many schedules, half of them of each kind.
+fn both_ways<R: Fn() + Send + Sync + 'static>(schedules: usize, run: impl Fn() -> R) {
+    shuttle::check_random(run(), schedules.div_ceil(2));
+    shuttle::check_pct(run(), schedules / 2, PREEMPTIONS);
+}
+
 /// Each schedule has a workload of its own; shuttle prints the schedule of a failure.
 ///
 /// Half of the schedules let a random thread go on at each step. In the other half one thread runs for as long as it can
@@ -84,8 +92,7 @@ fn under_shuttle(size: Size) {
         }
     };
     let schedules = schedules();
-    shuttle::check_random(run(), schedules.div_ceil(2));
-    shuttle::check_pct(run(), schedules / 2, PREEMPTIONS);
+    both_ways(schedules, run);
     assert!(merges.load(Ordering::SeqCst) > schedules as u64 / 2, "merges did not run beside sessions");
 }
 

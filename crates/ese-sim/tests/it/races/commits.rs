@@ -1,10 +1,11 @@
 //! Commits through a log: what is in it, who publishes, who waits, and what a failure ends.
 
 use super::{fill, key, put};
+use crate::logged::Logged;
 use ese_base::{Error, ErrorKind, Position, Result, TreeId, clock::ManualClock, sync::Mutex};
 use ese_core::{
-    Backend, Background, Delta, Durability, Engine, LocalEngine, LockMode, Log, LogPoint, Mode, Options, Put,
-    Session, SessionOptions, Step, Store,
+    Background, Delta, Durability, Engine, LocalEngine, LockMode, Log, LogPoint, Mode, Options, Put, Session,
+    SessionOptions, Step,
 };
 use ese_mem::MemoryBackend;
 use std::{sync::Arc, time::Duration};
@@ -74,33 +75,6 @@ impl Log for TestLog {
 
     fn recycle(&self, _below: Position) -> Result<()> {
         Ok(())
-    }
-}
-
-struct Logged {
-    memory: MemoryBackend,
-    log: Arc<TestLog>,
-}
-
-impl Backend for Logged {
-    fn name(&self) -> &'static str {
-        "memory with a log"
-    }
-
-    fn log(&self) -> Option<Arc<dyn Log>> {
-        Some(Arc::clone(&self.log) as _)
-    }
-
-    fn create(&self, database: &str) -> Result<Arc<dyn Store>> {
-        self.memory.create(database)
-    }
-
-    fn attach(&self, database: &str) -> Result<Arc<dyn Store>> {
-        self.memory.attach(database)
-    }
-
-    fn detach(&self, database: &str) -> Result<()> {
-        self.memory.detach(database)
     }
 }
 
