@@ -35,6 +35,9 @@ pub struct Stats {
     pub version_store_limit_bytes: u64,
     /// Generations in the current view.
     pub generations: u64,
+    /// Chunks of memory (4 MiB) that a generation left and a later one took. Generations of less than 64 MiB
+    /// ([`Options::generation_bytes`](crate::Options::generation_bytes)) have none of that size.
+    pub recycled_chunks: u64,
     /// Entries of the conflict window.
     pub window_entries: u64,
     /// Views that are alive, the current one included.

@@ -284,6 +284,7 @@ impl<V: VersionStore> Engine for Running<V> {
             reader_held_bytes: core.versions.reader_bytes(),
             version_store_limit_bytes: core.options.version_store_bytes,
             generations: usage.generations,
+            recycled_chunks: usage.recycled_chunks,
             window_entries: usage.window_entries,
             views: usage.views,
             merges: core.counters.merges.load(Ordering::Relaxed),

@@ -170,6 +170,7 @@ impl Merges for Overlay {
         Usage {
             generations: view.generations.len() as u64,
             views: self.views.count() as u64,
+            recycled_chunks: self.spares.recycled(),
             window_entries: self.window.entries() as u64,
             merged_below: view.databases.iter().flatten().map(|d| d.l).min().unwrap_or(Position::UNCLAIMED),
         }

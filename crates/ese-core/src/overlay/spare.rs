@@ -14,7 +14,7 @@ use ese_base::{
     memory::Block,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -26,17 +26,34 @@ const READY: usize = 2;
 /// See the head of the module.
 #[derive(Debug)]
 pub(crate) struct Spares {
-    blocks: Mutex<Vec<Block>>,
+    blocks: Mutex<Vec<Spare>>,
     most: usize,
-    /// Fewer are ready than should be.
+    /// Fewer are ready than should be. Where background work is driven by hand nobody makes any ready, and this stays
+    /// set: sessions then wake, once between two steps, a thread that is not there.
     wanted: AtomicBool,
+    /// How many were taken that a generation had held before.
+    recycled: AtomicU64,
+}
+
+/// A block, and where it comes from.
+#[derive(Debug)]
+enum Spare {
+    /// The system.
+    Fresh(Block),
+    /// A generation that is gone.
+    Left(Block),
 }
 
 impl Spares {
     /// None yet; up to `bytes` are kept.
     pub(crate) fn new(bytes: u64) -> Self {
         let most = usize::try_from(bytes).unwrap_or(usize::MAX) / CHUNK_BYTES;
-        Spares { blocks: Mutex::new(Vec::with_capacity(most)), most, wanted: AtomicBool::new(false) }
+        Spares {
+            blocks: Mutex::new(Vec::with_capacity(most)),
+            most,
+            wanted: AtomicBool::new(false),
+            recycled: AtomicU64::new(0),
+        }
     }
 
     /// A block of that many bytes, if one is ready; what is in it is arbitrary.
@@ -50,18 +67,32 @@ impl Spares {
         if blocks.len() < READY.min(self.most) {
             self.wanted.store(true, Ordering::Relaxed);
         }
-        block
+        match block? {
+            Spare::Fresh(block) => Some(block),
+            Spare::Left(block) => {
+                self.recycled.fetch_add(1, Ordering::Relaxed);
+                Some(block)
+            }
+        }
     }
 
-    /// Keeps a block, or gives it back to the system.
+    /// Keeps a block that a generation leaves, or gives it back to the system.
     pub(crate) fn give(&self, block: Block) {
-        if block.bytes() != CHUNK_BYTES {
-            return;
+        if block.bytes() == CHUNK_BYTES {
+            self.keep(Spare::Left(block));
         }
+    }
+
+    fn keep(&self, spare: Spare) {
         let mut blocks = self.blocks.lock();
         if blocks.len() < self.most {
-            blocks.push(block);
+            blocks.push(spare);
         }
+    }
+
+    /// How many blocks were used again.
+    pub(crate) fn recycled(&self) -> u64 {
+        self.recycled.load(Ordering::Relaxed)
     }
 
     /// Whether [`Spares::prepare`] has something to do.
@@ -85,7 +116,7 @@ impl Spares {
             return false;
         };
         block.populate();
-        self.give(block);
+        self.keep(Spare::Fresh(block));
         true
     }
 }
@@ -105,6 +136,7 @@ mod tests {
         let taken: Vec<Block> = std::iter::from_fn(|| spares.take(CHUNK_BYTES)).collect();
         assert_eq!(taken.len(), 3);
         assert!(taken.iter().all(|block| block.bytes() == CHUNK_BYTES));
+        assert_eq!(spares.recycled(), 3);
     }
 
     #[test]
@@ -118,6 +150,7 @@ mod tests {
         assert!(!spares.are_wanted());
         assert!(spares.take(CHUNK_BYTES).is_some());
         assert!(spares.are_wanted());
+        assert_eq!(spares.recycled(), 0, "nobody had it before");
     }
 
     #[test]

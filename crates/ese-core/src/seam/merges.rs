@@ -129,6 +129,8 @@ pub struct Usage {
     pub views: u64,
     /// Entries of the conflict window.
     pub window_entries: u64,
+    /// Chunks of memory that a generation left and a later one took.
+    pub recycled_chunks: u64,
     /// L of the database that lags most.
     pub merged_below: Position,
 }

@@ -16,6 +16,8 @@ mod races;
 #[cfg(not(shuttle))]
 mod random;
 #[cfg(not(shuttle))]
+mod recycling;
+#[cfg(not(shuttle))]
 mod scenario;
 #[cfg(shuttle)]
 mod shuttle;
