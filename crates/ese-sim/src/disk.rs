@@ -171,7 +171,8 @@ impl SimDisk {
         self.0.lock().trace.value()
     }
 
-    /// Puts a file with these bytes on the disk, durably, in the place of what has the name. Met by no fault.
+    /// Puts a file with these bytes on the disk, durably, in the place of what has the name. Met by no fault. The other
+    /// names of its directory become durable, too.
     ///
     /// # Errors
     /// `FileNotFound` (no directory), `InvalidPath` (it is a directory, or in a file).

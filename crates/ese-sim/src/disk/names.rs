@@ -73,7 +73,7 @@ impl Names {
 
     pub(super) fn durable_file(&self, path: &Path) -> Option<usize> {
         match self.durable.get(path) {
-            Some(Node::File(number)) => Some(*number),
+            Some(Node::File(number)) if is_reachable(&self.durable, path) => Some(*number),
             _ => None,
         }
     }
@@ -102,9 +102,9 @@ impl Names {
         Ok(())
     }
 
-    /// A durable name, in the place of what has it.
+    /// A durable name, in the place of what has it; the other names of its directory become durable, too.
     pub(super) fn install(&mut self, path: &Path, node: Node) -> io::Result<()> {
-        self.directory(parent(path)?)?;
+        self.sync(parent(path)?)?;
         if self.current.get(path) == Some(&Node::Directory) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
@@ -189,8 +189,7 @@ impl Names {
     pub(super) fn revert(&mut self) {
         self.pending.clear();
         let all = self.durable.clone();
-        let is_directory = |path: &Path| all.get(path) == Some(&Node::Directory);
-        self.durable.retain(|path, _| path.ancestors().skip(1).all(is_directory));
+        self.durable.retain(|path, _| is_reachable(&all, path));
         self.current.clone_from(&self.durable);
     }
 
@@ -198,6 +197,11 @@ impl Names {
         apply(&mut self.current, &change);
         self.pending.push((order, change));
     }
+}
+
+/// Whether all that is above a path is a directory.
+fn is_reachable(names: &BTreeMap<PathBuf, Node>, path: &Path) -> bool {
+    path.ancestors().skip(1).all(|above| names.get(above) == Some(&Node::Directory))
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {

@@ -14,7 +14,9 @@ pub enum Survival {
     /// Those before a random moment; the one that was under way then, by its first sectors. A kind disk, on which most
     /// missing syncs go unnoticed: it is there to show that a test needs [`Survival::AnyOrder`].
     InOrder,
-    /// Each by itself: lost, kept, or kept in part. Of a write any sectors, and its length apart from its bytes.
+    /// Each by itself: lost, kept, or kept in part. Of a write any sectors, and its length apart from its bytes. How many
+    /// are lost and how many are torn differs from one power cut to the next, from nearly none to nearly all; one in four
+    /// is as with [`Survival::InOrder`].
     AnyOrder,
     /// The change of number `i`, oldest first, if bit `i` is set: for trying every subset. Those behind the 64th are lost.
     Chosen(u64),
@@ -110,33 +112,47 @@ pub(super) enum Part {
 
 /// The fates of a number of changes, given out oldest first.
 pub(super) struct Fates<'a> {
-    survival: Survival,
     dice: &'a Dice,
-    moment: usize,
+    mood: Mood,
     index: usize,
+}
+
+/// What one power cut is like.
+enum Mood {
+    Chosen(u64),
+    Front { moment: usize },
+    Random { lost_percent: u64, torn_percent: u64 },
 }
 
 impl<'a> Fates<'a> {
     pub(super) fn new(survival: Survival, changes: usize, dice: &'a Dice) -> Self {
-        Fates { survival, dice, moment: dice.index(changes + 1), index: 0 }
+        let in_order = || Mood::Front { moment: dice.index(changes + 1) };
+        let mood = match survival {
+            Survival::Nothing => Mood::Random { lost_percent: 100, torn_percent: 0 },
+            Survival::Everything => Mood::Random { lost_percent: 0, torn_percent: 0 },
+            Survival::Chosen(mask) => Mood::Chosen(mask),
+            Survival::InOrder => in_order(),
+            Survival::AnyOrder if dice.below(4) == 0 => in_order(),
+            // What a missing sync breaks may show only if nearly all is kept, or nearly all is lost.
+            Survival::AnyOrder => Mood::Random {
+                lost_percent: dice.pick(&[5, 35, 65, 95]),
+                torn_percent: dice.pick(&[5, 35, 65, 95]),
+            },
+        };
+        Fates { dice, mood, index: 0 }
     }
 
     /// What becomes of the next change; `None` for nothing.
     pub(super) fn next(&mut self) -> Option<Part> {
         let index = self.index;
         self.index += 1;
-        match self.survival {
-            Survival::Nothing => None,
-            Survival::Everything => Some(Part::Whole),
-            Survival::InOrder if index < self.moment => Some(Part::Whole),
-            Survival::InOrder if index == self.moment => Some(Part::Front),
-            Survival::InOrder => None,
-            Survival::AnyOrder => match self.dice.below(3) {
-                0 => None,
-                1 => Some(Part::Whole),
-                _ => Some(Part::Sectors),
-            },
-            Survival::Chosen(mask) => (index < 64 && mask >> index & 1 == 1).then_some(Part::Whole),
+        match self.mood {
+            Mood::Chosen(mask) => (index < 64 && mask >> index & 1 == 1).then_some(Part::Whole),
+            Mood::Front { moment } if index < moment => Some(Part::Whole),
+            Mood::Front { moment } => (index == moment).then_some(Part::Front),
+            Mood::Random { lost_percent, .. } if self.dice.percent(lost_percent) => None,
+            Mood::Random { torn_percent, .. } if self.dice.percent(torn_percent) => Some(Part::Sectors),
+            Mood::Random { .. } => Some(Part::Whole),
         }
     }
 }
@@ -176,10 +192,26 @@ mod tests {
 
     #[test]
     fn in_any_order_each_has_every_fate() {
-        let mut seen = std::collections::BTreeSet::new();
-        for seed in 0..2000 {
-            seen.insert(fates(Survival::AnyOrder, seed).map(|fate| fate.map(|part| part == Part::Whole)));
-        }
+        let all: Vec<_> = (0..2000).map(|seed| fates(Survival::AnyOrder, seed)).collect();
+        let seen: std::collections::BTreeSet<_> =
+            all.iter().map(|fates| fates.map(|fate| fate.map(|part| part == Part::Whole))).collect();
         assert_eq!(seen.len(), 81);
+    }
+
+    #[test]
+    fn of_many_changes_a_single_one_may_be_lost_torn_or_kept() {
+        let many = |seed| {
+            let dice = Dice::new(seed);
+            let mut fates = Fates::new(Survival::AnyOrder, 40, &dice);
+            let count = |part, fates: &[Option<Part>]| fates.iter().filter(|fate| **fate == part).count();
+            let fates: Vec<_> = (0..40).map(|_| fates.next()).collect();
+            [None, Some(Part::Sectors), Some(Part::Whole)].map(|part| count(part, &fates))
+        };
+        let all: Vec<_> = (0..2000).map(many).collect();
+        for one in 0..3 {
+            assert!(all.iter().any(|counts| counts[one] == 1), "fate {one}");
+            assert!(all.iter().any(|counts| counts[one] > 30), "fate {one}");
+        }
+        assert!(all.contains(&[1, 0, 39]), "lost, and all others are whole");
     }
 }

@@ -88,7 +88,7 @@ impl World {
             return Err(power_is_off());
         }
         *self.calls.entry(call.operation).or_default() += 1;
-        self.trace.bytes(format!("{:?}", call.operation).as_bytes());
+        self.trace.number(call.operation as u64);
         self.trace.bytes(call.path.as_os_str().as_encoded_bytes());
         self.trace.number(call.offset);
         self.trace.number(call.len);
