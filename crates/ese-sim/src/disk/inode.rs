@@ -1,6 +1,7 @@
 //! One file: what programs see, what a power cut leaves, and what is between the two.
 //!
-//! Invariant: `durable` with all of `pending` applied in order is `cache`, unless a fault came between them.
+//! Invariant: `durable` with all of `pending` applied in order is as long as `cache`, and has its bytes unless a fault came
+//! between them.
 
 use super::{
     image::Image,
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::seed::Dice;
 use ese_io::LockMode;
-use std::{io, sync::Weak};
+use std::{cmp::Ordering, io, sync::Weak};
 
 /// What a region shows behind the end of its file: where the operating system would kill who looks.
 const CUT_OFF: u8 = 0xdb;
@@ -129,17 +130,25 @@ impl Inode {
         for (_, change) in std::mem::take(&mut self.pending) {
             self.reach(&change);
         }
-        // An earlier failure may have lost bytes, but a length that was synced is one that can be read.
-        self.durable.resize(self.cache.len(), 0);
+        assert_eq!(self.durable.len(), self.cache.len(), "a synced file has the length that is seen");
     }
 
-    /// A sync that fails: the changes meet their fates, as in a power cut, and none waits for a later sync.
+    /// A sync that fails: the changes meet their fates, as in a power cut, and none waits for a later sync. Only the length
+    /// does: it is kept beside the bytes, and what is written from then on is to be found within it.
     pub(super) fn lose(&mut self, profile: &Profile, dice: &Dice) {
         let pending = std::mem::take(&mut self.pending);
         let mut fates = Fates::new(profile.survival, pending.len(), dice);
         for (_, change) in &pending {
             if let Some(part) = fates.next() {
                 self.reach_in_part(change, part, profile, dice);
+            }
+        }
+        if let Some((order, _)) = pending.last() {
+            let len = wide(self.cache.len());
+            match self.durable.len().cmp(&self.cache.len()) {
+                Ordering::Less => self.pending.push((*order, Change::Grow(len))),
+                Ordering::Equal => {}
+                Ordering::Greater => self.pending.push((*order, Change::Cut(len))),
             }
         }
     }

@@ -7,7 +7,7 @@ use super::profile::{Fates, Part};
 use crate::seed::Dice;
 use ese_io::{Entry, EntryKind};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
 };
@@ -28,11 +28,11 @@ pub(super) enum NameChange {
 }
 
 impl NameChange {
-    fn is_in(&self, directory: &Path) -> bool {
-        let stands = |path: &Path| path.parent() == Some(directory);
+    /// The names it changes: one, or two.
+    fn paths(&self) -> (&Path, Option<&Path>) {
         match self {
-            NameChange::Link { path, .. } | NameChange::Unlink { path } => stands(path),
-            NameChange::Rename { from, to, .. } => stands(from) || stands(to),
+            NameChange::Link { path, .. } | NameChange::Unlink { path } => (path, None),
+            NameChange::Rename { from, to, .. } => (to, Some(from)),
         }
     }
 }
@@ -165,16 +165,25 @@ impl Names {
         Ok(())
     }
 
+    /// The changes in a directory, and what was done before them to the names they change: a rename may come from another
+    /// directory, and is durable with either.
     fn take(&mut self, directory: &Path) -> io::Result<Vec<NameChange>> {
         self.directory(directory)?;
-        let mut taken = Vec::new();
-        self.pending.retain(|(_, change)| {
-            let stays = !change.is_in(directory);
-            if !stays {
-                taken.push(change.clone());
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
+        let mut changed: BTreeSet<PathBuf> = BTreeSet::new();
+        for (order, change) in std::mem::take(&mut self.pending).into_iter().rev() {
+            let (path, other) = change.paths();
+            let mut paths = std::iter::once(path).chain(other);
+            if paths.any(|path| path.parent() == Some(directory) || changed.contains(path)) {
+                changed.extend(std::iter::once(path).chain(other).map(Path::to_owned));
+                taken.push(change);
+            } else {
+                others.push((order, change));
             }
-            stays
-        });
+        }
+        taken.reverse();
+        others.reverse();
+        self.pending = others;
         Ok(taken)
     }
 

@@ -1,7 +1,7 @@
 //! The same calls on the operating system's disk and on the simulated one: call by call the same answers.
 //!
 //! Histories are random, of few names and few handles, so that errors and odd cases are many. No crash, no fault, no full
-//! disk. Compared are values and kinds of errors.
+//! disk. Compared are values and kinds of errors; and at the end, when all is synced, what a power cut leaves.
 
 use super::regions::shows;
 use ese_base::{ErrorKind, Result};
@@ -242,6 +242,35 @@ impl History {
     }
 }
 
+/// Everything is synced, then the power goes: nothing is lost.
+fn lose_power(history: &History) {
+    let disk = &history.simulated;
+    disk.sync_directory(Path::new("/")).expect("it can be synced");
+    for name in NAMES {
+        // Some are directories, some are files, some are not there.
+        drop(disk.sync_directory(&Path::new("/").join(name)));
+        if let Ok(file) = disk.open(&Path::new("/").join(name), OpenMode::Read) {
+            file.sync_data().expect("it can be synced");
+        }
+    }
+    let after = disk.fork(history.seed);
+    after.reboot();
+    for name in NAMES {
+        let native =
+            history.native.open(&history.native_root.join(name), OpenMode::Read).map(|file| bytes(&*file));
+        let lost = after.open(&Path::new("/").join(name), OpenMode::Read).map(|file| bytes(&*file));
+        let (native, lost) = (native.map_err(|error| error.kind()), lost.map_err(|error| error.kind()));
+        assert!(native == lost, "seed {}: {name} after a power cut", history.seed);
+    }
+}
+
+fn bytes(file: &dyn DiskFile) -> Vec<u8> {
+    let len = usize::try_from(file.len().expect("it has a length")).expect("it is short");
+    let mut bytes = vec![0; len];
+    file.read_exact_at(&mut bytes, 0).expect("it can be read");
+    bytes
+}
+
 fn run(seed: u64) -> (u64, u64) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut history = History {
@@ -260,6 +289,7 @@ fn run(seed: u64) -> (u64, u64) {
         history.step();
     }
     history.look_everywhere();
+    lose_power(&history);
     (history.agreed, history.errors)
 }
 

@@ -124,6 +124,19 @@ fn a_failed_sync_has_lost_what_was_written_and_the_next_one_says_ok() {
 }
 
 #[test]
+fn what_is_written_after_a_failed_sync_can_be_read_when_it_is_synced() {
+    let disk = with_file(b"old");
+    let file = open(&disk, "/a");
+    file.allocate(9).unwrap();
+    disk.inject(Fault::new(What::Fail).on(Operation::Sync));
+    assert!(file.sync_data().is_err());
+    assert_eq!(durable(&disk), b"old", "the new length is lost");
+    file.write_all_at(b"xyz", 4).unwrap();
+    file.sync_data().unwrap();
+    assert_eq!(durable(&disk), b"old\0xyz\0\0");
+}
+
+#[test]
 fn a_failed_sync_may_have_kept_a_part() {
     let mut ends = BTreeSet::new();
     for seed in 0..200 {
@@ -161,6 +174,21 @@ fn a_late_error_is_told_once_and_to_whoever_syncs_next() {
     assert_eq!((seen(&disk, "/a").unwrap(), durable(&disk)), (b"new".to_vec(), b"old".to_vec()));
     fails(open(&disk, "/a").sync_data(), ErrorKind::DiskIo, "sync of /a");
     file.sync_data().expect("it was told");
+    disk.inject(Fault::new(What::Late));
+    file.sync_data().unwrap();
+    disk.kill();
+    let again = open(&disk, "/a");
+    assert!(
+        disk.fork(1).open("/a".as_ref(), OpenMode::Read).unwrap().sync_data().is_err(),
+        "a kill ends nothing"
+    );
+    disk.reboot();
+    assert!(again.sync_data().is_err(), "a dead handle");
+    open(&disk, "/a").sync_data().expect("nobody is left to be told");
+    disk.inject(Fault::new(What::Late).forever());
+    let file = open(&disk, "/a");
+    file.sync_data().expect("the first one is late");
+    assert!(file.sync_data().is_err(), "each next one tells of the one before");
 }
 
 #[test]
@@ -241,6 +269,19 @@ fn reads_may_be_wrong() {
     assert_eq!(seen(&disk, "/a").unwrap()[..3], [1, 1, 1], "the file is as it was");
     disk.inject(Fault::new(What::FlipBit));
     assert_eq!(file.read_at(&mut [0], 9999).unwrap(), 0, "where nothing is read, nothing is wrong");
+}
+
+#[test]
+fn rot_is_seen_and_stays() {
+    let disk = with_file(b"abc");
+    let file = open(&disk, "/a");
+    file.write_all_at(b"ABC", 0).unwrap();
+    disk.overwrite("/a".as_ref(), 1, b"?").unwrap();
+    assert_eq!((seen(&disk, "/a").unwrap(), durable(&disk)), (b"A?C".to_vec(), b"a?c".to_vec()));
+    fails(disk.overwrite("/a".as_ref(), 2, b"??"), ErrorKind::FileTooShort, "overwriting of /a");
+    fails(disk.overwrite("/b".as_ref(), 0, b"?"), ErrorKind::FileNotFound, "overwriting of /b");
+    disk.reboot();
+    assert_eq!(seen(&disk, "/a").unwrap(), b"a?c");
 }
 
 #[test]

@@ -44,6 +44,8 @@ fn only_the_sync_of_a_directory_makes_names_durable() {
     let lost = disk.fork(1);
     lost.reboot();
     assert_eq!(lost.list("/".as_ref()).unwrap(), []);
+    lost.create_directory("/d".as_ref()).unwrap();
+    assert_eq!(lost.list("/d".as_ref()).unwrap(), [], "a new directory, without what was in the lost one");
     sync_root(&disk);
     assert_eq!(disk.durable("/d/a".as_ref()), Some(b"x".to_vec()));
     disk.rename("/d/a".as_ref(), "/d/b".as_ref()).unwrap();
@@ -74,6 +76,23 @@ fn names_survive_each_by_itself() {
     let ends: BTreeSet<String> = (0..400).map(end).collect();
     // Neither a rename in part nor a removal that takes back the rename before it.
     assert_eq!(ends, ["a", "ac", "b", "bc", "", "c"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_rename_is_durable_with_either_of_its_directories_and_after_what_came_before_it() {
+    for synced in ["/", "/d"] {
+        let disk = SimDisk::new(1, Profile::NOTHING);
+        disk.create_directory("/d".as_ref()).unwrap();
+        sync_root(&disk);
+        create(&disk, "/d/a").write_all_at(b"old", 0).unwrap();
+        disk.install("/a".as_ref(), b"new").unwrap();
+        disk.rename("/a".as_ref(), "/d/a".as_ref()).unwrap();
+        disk.sync_directory(synced.as_ref()).unwrap();
+        assert_eq!(disk.unsynced(), 1, "the old file's bytes");
+        disk.sync_directory("/d".as_ref()).unwrap();
+        disk.reboot();
+        assert_eq!((seen(&disk, "/a"), seen(&disk, "/d/a")), (None, Some(b"new".to_vec())), "{synced}");
+    }
 }
 
 #[test]
@@ -188,6 +207,30 @@ fn every_subset_of_changes_can_be_chosen() {
         String::from_utf8(seen(&end, "/a").unwrap()).unwrap()
     };
     assert_eq!((left(0), left(0b1010), left(0b1111)), ("....".into(), ".x.z".into(), "wxyz".into()));
+}
+
+#[test]
+fn changes_of_names_and_bytes_are_in_one_order() {
+    let disk = SimDisk::new(1, Profile::ANY_ORDER);
+    disk.install("/n".as_ref(), b"1").unwrap();
+    let old = open(&disk, "/n");
+    disk.rename("/n".as_ref(), "/a".as_ref()).unwrap();
+    old.write_all_at(b"2", 0).unwrap();
+    create(&disk, "/n");
+    old.write_all_at(b"3", 0).unwrap();
+    disk.rename("/n".as_ref(), "/b".as_ref()).unwrap();
+    let left = |mask| {
+        let end = disk.fork(1);
+        end.set_profile(Profile::of(Survival::Chosen(mask)));
+        end.reboot();
+        ["/n", "/a", "/b"].map(|path| seen(&end, path).map(|bytes| bytes.first().copied().unwrap_or(b'-')))
+    };
+    assert_eq!(left(0b00001), [None, Some(b'1'), None]);
+    assert_eq!(left(0b00010), [Some(b'2'), None, None]);
+    assert_eq!(left(0b00101), [Some(b'-'), Some(b'1'), None]);
+    assert_eq!(left(0b01010), [Some(b'3'), None, None]);
+    assert_eq!(left(0b10000), [Some(b'1'), None, Some(b'-')], "the old file is not the one that was renamed");
+    assert_eq!(left(0b11111), [None, Some(b'3'), Some(b'-')]);
 }
 
 #[test]
@@ -306,7 +349,7 @@ fn one_seed_is_one_run() {
 }
 
 #[test]
-fn files_without_a_name_take_no_memory_after_a_reboot() {
+fn files_without_a_name_take_no_space_after_a_reboot() {
     let disk = SimDisk::new(1, Profile::NOTHING);
     disk.set_capacity(5000);
     create(&disk, "/a").write_all_at(&[1; 4000], 0).unwrap();

@@ -6,7 +6,7 @@
 
 use ese_base::Result;
 use ese_io::{Disk, DiskFile, OpenMode};
-use ese_sim::disk::{Profile, Sector, SimDisk};
+use ese_sim::disk::{Fault, Operation, Profile, Sector, SimDisk, What};
 use std::{path::Path, sync::Arc};
 
 /// Seeds tried at each place to crash.
@@ -67,8 +67,8 @@ fn path(path: &str) -> &Path {
     Path::new(path)
 }
 
-fn file(disk: &SimDisk, name: &str) -> Arc<dyn DiskFile> {
-    disk.open(path(name), OpenMode::ReadWrite).expect("it was prepared")
+fn file(disk: &SimDisk) -> Result<Arc<dyn DiskFile>> {
+    disk.open(path("/a"), OpenMode::ReadWrite)
 }
 
 /// A durable file of zeros.
@@ -134,7 +134,7 @@ fn a_rename_without_the_sync_of_the_directory() {
 
 /// Data, then a header that says that they are there.
 fn data_and_header(disk: &SimDisk, syncs_data: Sync) -> Result<()> {
-    let file = file(disk, "/a");
+    let file = file(disk)?;
     file.write_all_at(&[5; 4096], 8192)?;
     if syncs_data == Sync::Yes {
         file.sync_data()?;
@@ -160,7 +160,7 @@ fn a_header_that_is_not_kept_behind_its_data() {
 
 /// Records are appended to a file; its length says how many there are.
 fn append(disk: &SimDisk, writes_first: Sync) -> Result<()> {
-    let file = file(disk, "/a");
+    let file = file(disk)?;
     let end = file.len()?;
     if writes_first == Sync::Yes {
         // Space first, bytes second, and a length that counts only when the bytes are durable.
@@ -206,7 +206,7 @@ fn a_length_without_its_bytes() {
 
 /// A block is written over in one call and trusted to be old or new.
 fn overwrite(disk: &SimDisk, len: usize) -> Result<()> {
-    let file = file(disk, "/a");
+    let file = file(disk)?;
     file.write_all_at(&vec![3; len], 4096)?;
     file.sync_data()
 }
@@ -241,9 +241,9 @@ fn a_block_longer_than_a_sector() {
 
 /// Writes a record that is killed before its sync; the next process finds it, serves it, and says so.
 fn serve_after_kill(disk: &SimDisk, writes_again: Sync) -> Result<()> {
-    file(disk, "/a").write_all_at(&[4; 512], 512)?;
+    file(disk)?.write_all_at(&[4; 512], 512)?;
     disk.kill();
-    let file = file(disk, "/a");
+    let file = file(disk)?;
     let mut found = [0; 512];
     file.read_exact_at(&mut found, 512)?;
     if writes_again == Sync::Yes {
@@ -290,4 +290,106 @@ fn a_removal_that_overtakes_a_creation() {
     let wrong = Protocol { prepare: zeros, run: |disk| swap(disk, Sync::No), check };
     let right = Protocol { run: |disk| swap(disk, Sync::Yes), ..wrong };
     is_found_by_reordering(&wrong, &right);
+}
+
+/// Fails each call of each kind in turn, once or for ever; then the power goes. Says what was wrong first.
+fn fail_everywhere(protocol: &Protocol, what: What) -> Option<String> {
+    let tried = SimDisk::new(0, Profile::ANY_ORDER);
+    (protocol.prepare)(&tried);
+    (protocol.run)(&tried).expect("no fault");
+    for operation in Operation::ALL {
+        for after in 0..tried.calls(operation) {
+            let once = Fault::new(what).on(operation).after(after);
+            for fault in [once.clone(), once.forever()] {
+                for seed in 0..SEEDS {
+                    let disk = SimDisk::new(seed, Profile::ANY_ORDER);
+                    (protocol.prepare)(&disk);
+                    disk.inject(fault.clone());
+                    let promised = (protocol.run)(&disk).is_ok();
+                    disk.reboot();
+                    if let Some(wrong) = (protocol.check)(&disk, promised) {
+                        return Some(format!("{fault:?}, seed {seed}: {wrong}"));
+                    }
+                }
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn a_failed_sync_that_is_tried_again() {
+    fn run(disk: &SimDisk, tries_again: Sync) -> Result<()> {
+        let file = file(disk)?;
+        file.write_all_at(&[6; 512], 0)?;
+        match file.sync_data() {
+            Err(_) if tries_again == Sync::Yes => file.sync_data(),
+            other => other,
+        }
+    }
+    let check = |disk: &SimDisk, promised: bool| {
+        (promised && durable(disk)[..512] != [6; 512]).then(|| "the promise is broken".to_owned())
+    };
+    let wrong = Protocol { prepare: zeros, run: |disk| run(disk, Sync::Yes), check };
+    let right = Protocol { run: |disk| run(disk, Sync::No), ..wrong };
+    for what in [What::Fail, What::Full, What::Short, What::Revert] {
+        assert_eq!(fail_everywhere(&right, what), None);
+    }
+    for what in [What::Fail, What::Full, What::Revert] {
+        assert!(fail_everywhere(&wrong, what).is_some(), "{what:?}: nothing was found");
+    }
+    for lie in [What::Ignore, What::Late, What::Phantom, What::Misdirect(512)] {
+        assert!(fail_everywhere(&right, lie).is_some(), "{lie:?}: such a disk leaves no promise standing");
+    }
+    let replaces =
+        |syncs: fn(&SimDisk) -> Result<()>| Protocol { prepare: zeros, run: syncs, check: is_replaced };
+    let right = replaces(|disk| replace(disk, Sync::Yes, Sync::Yes));
+    for what in [What::Fail, What::Full, What::Short, What::Revert] {
+        assert_eq!(fail_everywhere(&right, what), None);
+    }
+}
+
+/// Numbered records: each is durable before the next one is written, and recovery goes on behind the last good one.
+fn append_records(disk: &SimDisk) -> Result<u64> {
+    let file = file(disk)?;
+    let mut bytes = vec![0; 4 * 4096];
+    file.read_exact_at(&mut bytes, 0)?;
+    let good = bytes.chunks(512).take_while(|record| record[0] == 1).count();
+    let mut acknowledged = 0;
+    for place in (good..).take(3) {
+        file.write_all_at(&[1; 512], u64::try_from(place).expect("a short file") * 512)?;
+        file.sync_data()?;
+        acknowledged = u64::try_from(place).expect("a short file") + 1;
+    }
+    Ok(acknowledged)
+}
+
+#[test]
+fn crashes_in_recovery_three_deep_keep_what_was_acknowledged() {
+    // Every way to stop four programs in a row, by forks of the disk.
+    fn deep(disk: &SimDisk, depth: u32, acknowledged: u64, states: &mut u64) {
+        for crash in 0.. {
+            let next = disk.fork(crash);
+            next.crash_after(crash);
+            let more = append_records(&next).unwrap_or(0);
+            let is_over = !next.is_off();
+            next.reboot();
+            *states += 1;
+            let bytes = durable(&next);
+            let good = bytes.chunks(512).take_while(|record| record[..] == [1; 512]).count();
+            let acknowledged = acknowledged.max(more);
+            assert!(u64::try_from(good).expect("a short file") >= acknowledged, "at depth {depth}");
+            if depth > 0 {
+                deep(&next, depth - 1, acknowledged, states);
+            }
+            if is_over {
+                break;
+            }
+        }
+    }
+    let disk = SimDisk::new(1, Profile::ANY_ORDER);
+    zeros(&disk);
+    let mut states = 0;
+    deep(&disk, 3, 0, &mut states);
+    assert_eq!(states, 7 + 7 * 7 + 7 * 7 * 7 + 7 * 7 * 7 * 7, "six changes, and the end");
 }
