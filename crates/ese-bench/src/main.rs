@@ -1,9 +1,11 @@
-//! Runs the benchmarks, prints the table, writes the JSON file.
+//! Runs the benchmarks, prints the table, writes the JSON file and the artefact; compares two artefacts.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is what it is for")]
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use ese_bench::{
+    artefact::Artefact,
+    compare,
     row::Row,
     run::{ENGINES_DEFAULT, Plan, run},
 };
@@ -13,9 +15,32 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What the name of an artefact ends with.
+const ARTEFACT: &str = "rkyv";
+
 /// Measures ese beside LMDB, redb, SQLite and a locked BTreeMap, verified, interleaved.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Command {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    measure: Arguments,
+}
+
+/// What it does beside measuring.
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// Compare two runs by their artefacts: the ratio of each row, new against old.
+    Compare {
+        /// The artefact of the old run; copy it away before the next run replaces it.
+        old: PathBuf,
+        /// The artefact of the new run. Default: where a run with the seed and the rows of the old one leaves it.
+        new: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
 struct Arguments {
     /// Rows of a load.
     #[arg(long, default_value_t = 1_000_000)]
@@ -32,7 +57,8 @@ struct Arguments {
     /// Run only these engines.
     #[arg(long, value_delimiter = ',')]
     engines: Vec<String>,
-    /// Where to write the figures; the folder is made. Default: target/bench/seed-SEED-rows-ROWS.json.
+    /// Where to write the figures; the folder is made. Default: target/bench/seed-SEED-rows-ROWS.json. The artefact, all
+    /// samples in binary for `compare`, goes beside it, with `rkyv` for `json`.
     #[arg(long)]
     json: Option<PathBuf>,
     /// Where stores with files go. Default: /dev/shm where there is one, else the directory for temporary files.
@@ -44,7 +70,14 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+    let command = Command::parse();
+    match command.other {
+        Some(Other::Compare { old, new }) => compare_files(&old, new),
+        None => measure(command.measure),
+    }
+}
+
+fn measure(arguments: Arguments) -> Result<()> {
     if arguments.list {
         for row in Row::ALL {
             println!("{:14} {}", row.name(), row.title());
@@ -52,14 +85,25 @@ fn main() -> Result<()> {
         println!("engines: {}, redb-file", ENGINES_DEFAULT.join(", "));
         return Ok(());
     }
-    let json = arguments.json.clone().unwrap_or_else(|| {
-        format!("target/bench/seed-{}-rows-{}.json", arguments.seed, arguments.rows).into()
-    });
+    let json = arguments.json.clone().unwrap_or_else(|| json_default(arguments.seed, arguments.rows as u64));
     let outcome = run(plan(arguments)?, |next| eprintln!("{next}"))?;
     println!("{}", outcome.text());
-    write(&json, &outcome.json()?).with_context(|| format!("writing {}", json.display()))?;
-    println!("figures: {}", json.display());
+    let artefact = json.with_extension(ARTEFACT);
+    write(&json, outcome.json()?.as_bytes())?;
+    write(&artefact, &Artefact::of(&outcome).to_bytes()?)?;
+    println!("figures: {}, artefact: {}", json.display(), artefact.display());
     Ok(())
+}
+
+fn compare_files(old: &Path, new: Option<PathBuf>) -> Result<()> {
+    let before = Artefact::read(old)?;
+    let new = new.unwrap_or_else(|| json_default(before.seed, before.rows).with_extension(ARTEFACT));
+    println!("{}", compare::text(&before, &Artefact::read(&new)?));
+    Ok(())
+}
+
+fn json_default(seed: u64, rows: u64) -> PathBuf {
+    format!("target/bench/seed-{seed}-rows-{rows}.json").into()
 }
 
 fn plan(arguments: Arguments) -> Result<Plan> {
@@ -91,12 +135,16 @@ fn plan(arguments: Arguments) -> Result<Plan> {
     })
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     // Whole or not at all: a report of a run that was cut off is none.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
 }

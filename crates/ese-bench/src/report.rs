@@ -71,7 +71,7 @@ impl Outcome {
         self.peers().filter(|peer| self.ratio(row, peer).is_some_and(|ratio| ratio < 1.0)).collect()
     }
 
-    fn figures(&self, row: Row, engine: &str) -> Option<&Figures> {
+    pub(crate) fn figures(&self, row: Row, engine: &str) -> Option<&Figures> {
         self.figures.iter().find(|((at, name), _)| *at == row && *name == engine).map(|(_, figures)| figures)
     }
 
@@ -79,7 +79,7 @@ impl Outcome {
         self.engines.iter().map(|(name, _)| *name).filter(|name| *name != OURS)
     }
 
-    fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         Row::ALL.into_iter().filter(|row| self.plan.only.contains(row))
     }
 
@@ -217,7 +217,7 @@ impl Outcome {
     }
 }
 
-fn right(words: String) -> Cell {
+pub(crate) fn right(words: String) -> Cell {
     Cell::new(words).set_alignment(CellAlignment::Right)
 }
 
@@ -233,7 +233,7 @@ fn spread(figures: &Figures, unit: Unit) -> String {
 }
 
 /// Three figures that matter.
-fn short(value: f64, unit: Unit) -> String {
+pub(crate) fn short(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond(_) if value >= 1e6 => format!("{:.2}M", value / 1e6),
         Unit::PerSecond(_) if value >= 1e3 => format!("{:.0}k", value / 1e3),

@@ -1,6 +1,8 @@
 //! Runs everything small and looks at the report.
 
 use ese_bench::{
+    artefact::Artefact,
+    compare::compare,
     row::Row,
     run::{ENGINES_DEFAULT, Outcome, Plan, run},
 };
@@ -49,6 +51,27 @@ fn json_holds_every_sample() {
     assert_eq!(results[0]["row"], "get");
     assert_eq!(results[0]["engines"]["lmdb"]["samples"].as_array().unwrap().len(), 2);
     assert!(results[1]["engines"]["btreemap"]["notes"]["p99_ns"].is_array());
+}
+
+#[test]
+fn an_artefact_holds_every_sample_and_is_compared() {
+    let outcome = run_quietly(plan(&[Row::Get, Row::Savepoints], &["btreemap", "ese"], 500)).unwrap();
+    let artefact = Artefact::of(&outcome);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.rkyv");
+    std::fs::write(&path, artefact.to_bytes().unwrap()).unwrap();
+    let read = Artefact::read(&path).unwrap();
+    assert_eq!(read, artefact);
+    assert_eq!((read.rows, read.rounds, read.seed), (500, 2, 7));
+    // A map has no savepoints.
+    let names: Vec<_> = read.results.iter().map(|of| (&*of.row, &*of.engine, of.samples.len())).collect();
+    assert_eq!(names, [("get", "btreemap", 2), ("get", "ese", 2), ("savepoints", "ese", 2)]);
+    let (both, single) = compare(&read, &artefact);
+    assert!(single.is_empty() && both.len() == 3 && both.iter().all(|compared| compared.ratio() == 1.0));
+    std::fs::write(&path, &artefact.to_bytes().unwrap()[..100]).unwrap();
+    let error = format!("{:#}", Artefact::read(&path).unwrap_err());
+    assert!(error.contains("run.rkyv") && error.contains("damaged"), "{error}");
+    assert!(Artefact::read(&folder.path().join("none.rkyv")).is_err());
 }
 
 #[test]
