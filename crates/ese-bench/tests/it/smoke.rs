@@ -54,6 +54,7 @@ fn json_holds_every_sample() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "files of the bench, and no engine's")]
 fn an_artefact_holds_every_sample_and_is_compared() {
     let outcome = run_quietly(plan(&[Row::Get, Row::Savepoints], &["btreemap", "ese"], 500)).unwrap();
     let artefact = Artefact::of(&outcome);
