@@ -21,7 +21,7 @@ pub(crate) mod unsafety;
 mod whitespace;
 mod words;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use rust::Rust;
 use std::fmt;
 use tree::Tree;
@@ -53,20 +53,47 @@ impl fmt::Display for Finding {
 /// When there is a finding, or a file cannot be read.
 pub(crate) fn run() -> Result<()> {
     let tree = Tree::read(&crate::cargo::root())?;
-    let packages = layers::packages()?;
-    let mut findings = of_tree(&tree);
-    findings.extend(layers::check(&packages));
-    findings.extend(dependencies::check(&packages, tree.text(dependencies::LIST)));
-    findings.extend(graph::check(&graph::nodes()?, tree.text(graph::SETTINGS))?);
-    findings.sort();
+    let (findings, unanswered) = all(vec![Ok(of_tree(&tree)), of_manifests(&tree), of_graph(&tree)]);
     for finding in &findings {
         println!("{finding}");
+    }
+    if let Some(error) = unanswered {
+        return Err(error.context(format!("{} findings, and cargo did not answer", findings.len())));
     }
     if !findings.is_empty() {
         bail!("{} findings", findings.len());
     }
     println!("tidy: {} files, no findings", tree.files.len());
     Ok(())
+}
+
+/// What was found, in order, and the first thing that kept rules from being checked: a lock file that is not up to date,
+/// say. That is told last, and hides no finding.
+fn all(answers: Vec<Result<Vec<Finding>>>) -> (Vec<Finding>, Option<Error>) {
+    let (mut findings, mut unanswered) = (Vec::new(), None);
+    for answer in answers {
+        match answer {
+            Ok(found) => findings.extend(found),
+            Err(error) => {
+                unanswered.get_or_insert(error);
+            }
+        }
+    }
+    findings.sort();
+    (findings, unanswered)
+}
+
+/// The rules about who depends on what.
+fn of_manifests(tree: &Tree) -> Result<Vec<Finding>> {
+    let packages = layers::packages()?;
+    let mut findings = layers::check(&packages);
+    findings.extend(dependencies::check(&packages, tree.text(dependencies::LIST)));
+    Ok(findings)
+}
+
+/// The rules about everything that is built from.
+fn of_graph(tree: &Tree) -> Result<Vec<Finding>> {
+    graph::check(&graph::nodes()?, tree.text(graph::SETTINGS))
 }
 
 /// The rules that need nothing but the files.
@@ -110,6 +137,17 @@ fn of_tree(tree: &Tree) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_checked_hides_no_finding() {
+        let finding = |path| Finding::new(path, 1, "head", "no head");
+        let failed = || Err(Error::msg("the lock file needs to be updated"));
+        let (findings, unanswered) =
+            all(vec![Ok(vec![finding("b.rs")]), failed(), Ok(vec![finding("a.rs")]), failed()]);
+        assert_eq!(findings, [finding("a.rs"), finding("b.rs")]);
+        assert!(unanswered.is_some_and(|error| error.to_string().contains("lock file")));
+        assert!(all(vec![Ok(Vec::new())]).1.is_none());
+    }
 
     #[test]
     fn a_finding_reads_as_a_place() {
