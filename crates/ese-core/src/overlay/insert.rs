@@ -95,7 +95,7 @@ impl Overlay {
         let Some((state, writer)) = own.record(active) else { unreachable!("it has a state, as above") };
         writer.use_database(database_place);
         // Raised before the insert: who has seen the version must find its generation here.
-        self.recency.raise(&latched, row.hash, active.number);
+        self.recency.raise(&latched, active.number);
         row.tree.raise(active.number);
         let placed = match (index, place) {
             (Some(index), Some(place)) => index.insert_at(place, active.arena(), row.key),

@@ -16,9 +16,20 @@ pub(super) const LATCHES: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 
 #[derive(Debug)]
 pub(crate) struct Latches(Box<[CacheLine<AtomicBool>]>);
 
-/// Holds one latch.
+/// Holds the latch of the rows of one stripe, taken for a row of this hash.
 #[derive(Debug)]
-pub(crate) struct Latched<'l>(&'l AtomicBool);
+pub(crate) struct Latched<'l> {
+    latch: &'l AtomicBool,
+    hash: u64,
+}
+
+impl Latched<'_> {
+    /// The hash of the row it was taken for.
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+}
 
 impl Latches {
     pub(crate) fn new() -> Self {
@@ -33,13 +44,13 @@ impl Latches {
             !latch.load(Ordering::Relaxed)
                 && latch.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
         });
-        Latched(latch)
+        Latched { latch, hash }
     }
 }
 
 impl Drop for Latched<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.latch.store(false, Ordering::Release);
     }
 }

@@ -60,11 +60,11 @@ impl Recency {
         self.slot(hash).load(Ordering::Relaxed)
     }
 
-    /// Notes that generation `number` is about to get the key. The latch, which the caller shows, is that of all rows of
+    /// Notes that generation `number` is about to get the key that the latch was taken for. It is the latch of all rows of
     /// the slot: nobody else writes it meanwhile.
     #[inline]
-    pub(crate) fn raise(&self, _latch: &Latched<'_>, hash: u64, number: u32) {
-        let slot = self.slot(hash);
+    pub(crate) fn raise(&self, latched: &Latched<'_>, number: u32) {
+        let slot = self.slot(latched.hash());
         if slot.load(Ordering::Relaxed) < number {
             slot.store(number, Ordering::Relaxed);
         }
