@@ -41,7 +41,6 @@ use fault::refuse;
 use file::SimFile;
 use names::Node;
 use opening::Opening;
-use profile::Fates;
 use std::{fmt, io, path::Path, sync::Arc};
 use world::{Call, Power, World};
 
@@ -273,18 +272,7 @@ impl Disk for SimDisk {
 
     fn sync_directory(&self, directory: &Path) -> Result<()> {
         let call = Call::on(Operation::SyncDirectory, directory);
-        let done = self.0.lock().call(&call, |world, what| {
-            let World { names, profile, dice, .. } = world;
-            match what {
-                None => names.sync(directory),
-                Some(What::Ignore) => Ok(()),
-                what => {
-                    let mut fates = Fates::new(profile.survival, names.pending.len(), dice);
-                    names.lose(directory, &mut fates, dice)?;
-                    refuse(what)
-                }
-            }
-        });
+        let done = self.0.lock().call(&call, |world, what| world.sync_directory(directory, what));
         done.map_err(|error| on_path("sync of the directory", directory, error))
     }
 

@@ -5,6 +5,7 @@ use super::{
     image::Image,
     inode::{narrow, sectors, wide},
     opening::{Opened, Opening},
+    profile::Survival,
     world::{Call, World},
 };
 use crate::seed::Dice;
@@ -122,16 +123,19 @@ fn grow(world: &mut World, inode: usize, present: u64, len: u64) -> io::Result<(
 }
 
 fn sync(world: &mut World, inode: usize, what: Option<What>) -> io::Result<()> {
-    let World { inodes, dice, profile, .. } = world;
-    let inode = &mut inodes[inode];
     if what == Some(What::Ignore) {
         return Ok(());
     }
-    let is_late = std::mem::take(&mut inode.is_late);
+    let is_late = std::mem::take(&mut world.inode(inode).is_late);
     if what.is_none() && !is_late {
-        inode.sync();
+        if world.profile.survival == Survival::InOrder {
+            world.sync_everything();
+        }
+        world.inode(inode).sync();
         return Ok(());
     }
+    let World { inodes, dice, profile, .. } = world;
+    let inode = &mut inodes[inode];
     inode.lose(profile, dice);
     match what {
         Some(What::Late) => {

@@ -5,7 +5,7 @@
 
 use super::{
     image::Image,
-    profile::{Fates, Part, Profile, Torn},
+    profile::{Fates, Part, Profile, Sector, Torn},
 };
 use crate::seed::Dice;
 use ese_io::LockMode;
@@ -211,11 +211,19 @@ impl Inode {
             }
         }
         if profile.torn == Torn::Anything && dice.below(2) == 0 && !pieces.is_empty() {
-            let (at, piece) = dice.pick(&pieces);
-            let zeros = dice.below(2) == 0;
-            let spoilt = piece.iter().map(|_| if zeros { 0 } else { dice.next().to_le_bytes()[0] });
-            self.land(at, &spoilt.collect::<Vec<u8>>());
+            let (at, _) = dice.pick(&pieces);
+            self.spoil(at, profile.sector, dice);
         }
+    }
+
+    /// Spoils the sector around a place, with all that stood there before.
+    fn spoil(&mut self, at: u64, sector: Sector, dice: &Dice) {
+        let first = at - at % wide(sector.bytes());
+        let mut bytes = vec![0; sector.bytes()];
+        if dice.below(2) == 0 {
+            bytes.fill_with(|| dice.next().to_le_bytes()[0]);
+        }
+        self.land(first, &bytes);
     }
 
     fn grow(&mut self, len: u64) {

@@ -155,6 +155,13 @@ impl Names {
         Ok(())
     }
 
+    /// All changes reach the disk.
+    pub(super) fn sync_everything(&mut self) {
+        for (_, change) in std::mem::take(&mut self.pending) {
+            apply(&mut self.durable, &change);
+        }
+    }
+
     /// A sync of a directory that fails: its names meet their fates, and none waits for a later sync.
     pub(super) fn lose(&mut self, directory: &Path, fates: &mut Fates<'_>, dice: &Dice) -> io::Result<()> {
         for change in self.take(directory)? {

@@ -1,11 +1,13 @@
-//! The end of a process, and of the power: what is left of what was not synced.
+//! Syncs of names and of all, the end of a process, and the end of the power: what is left of what was not synced.
 
 use super::{
-    inode::Change,
+    fault::{What, refuse},
+    inode::{Change, Inode},
     names::NameChange,
-    profile::Fates,
+    profile::{Fates, Survival},
     world::{Power, World},
 };
+use std::{io, path::Path};
 
 /// A change that was not synced.
 enum Unsynced {
@@ -18,7 +20,7 @@ impl World {
     pub(super) fn kill(&mut self) {
         self.boot += 1;
         self.power = Power::On;
-        self.inodes.iter_mut().for_each(super::inode::Inode::forget_openings);
+        self.inodes.iter_mut().for_each(Inode::forget_openings);
     }
 
     /// The power goes and comes back: a kill, and every change that was not synced meets its fate.
@@ -47,6 +49,32 @@ impl World {
             inode.is_late = false;
             inode.revert();
         }
+    }
+
+    /// Makes the names of a directory durable, as far as the faults let it.
+    pub(super) fn sync_directory(&mut self, directory: &Path, what: Option<What>) -> io::Result<()> {
+        let World { names, profile, dice, .. } = self;
+        match what {
+            None => {
+                names.sync(directory)?;
+                if profile.survival == Survival::InOrder {
+                    self.sync_everything();
+                }
+                Ok(())
+            }
+            Some(What::Ignore) => Ok(()),
+            what => {
+                let mut fates = Fates::new(profile.survival, names.pending.len(), dice);
+                names.lose(directory, &mut fates, dice)?;
+                refuse(what)
+            }
+        }
+    }
+
+    /// Makes durable all there is, as a disk does on which nothing overtakes anything.
+    pub(super) fn sync_everything(&mut self) {
+        self.names.sync_everything();
+        self.inodes.iter_mut().for_each(Inode::sync);
     }
 
     /// How many changes were not synced.

@@ -11,8 +11,9 @@ pub enum Survival {
     Nothing,
     /// All.
     Everything,
-    /// Those before a random moment; the one that was under way then, by its first sectors. A kind disk, on which most
-    /// missing syncs go unnoticed: it is there to show that a test needs [`Survival::AnyOrder`].
+    /// Those before a random moment; the one that was under way then, by its first sectors. Nothing overtakes anything, so
+    /// a sync of anything makes durable whatever was done before it. A kind disk, on which most missing syncs go
+    /// unnoticed: it is there to show that a test needs [`Survival::AnyOrder`].
     InOrder,
     /// Each by itself: lost, kept, or kept in part. Of a write any sectors, and its length apart from its bytes. How many
     /// are lost and how many are torn differs from one power cut to the next, from nearly none to nearly all; one in four
@@ -47,7 +48,8 @@ impl Sector {
 pub enum Torn {
     /// Its old bytes or its new ones.
     OldOrNew,
-    /// Zeros or garbage as well, in one sector of every second write that survives in part.
+    /// Zeros or garbage as well, in one sector of every second write that survives in part: in all of it, also where the
+    /// write did not reach. What is durable already is safe only in sectors that nobody writes to.
     Anything,
 }
 

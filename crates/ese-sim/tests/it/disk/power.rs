@@ -170,7 +170,7 @@ fn a_torn_sector_may_hold_anything_and_a_synced_one_what_was_written() {
     let all = || ends.iter().flatten();
     assert!(all().any(|bytes| odd(&bytes[..512])) && all().any(|bytes| odd(&bytes[512..1024])));
     assert!(all().any(|bytes| bytes[..512] == [0; 512]));
-    assert!(all().all(|bytes| bytes[1024..] == [1; 512]), "a neighbour is never touched");
+    assert!(all().all(|bytes| bytes[1024..] == [1; 512]), "another sector is never touched");
     file.sync_data().unwrap();
     let synced: Vec<u8> = [[2; 512], [2; 512], [1; 512]].concat();
     assert_eq!(super::power::ends(&disk, "/a"), [Some(synced)].into());
@@ -189,6 +189,22 @@ fn a_cut_and_what_grows_after_it() {
     assert_eq!(ends(&disk, "/a"), expected.map(|bytes| Some(bytes.to_vec())).into());
     file.sync_data().unwrap();
     assert_eq!(ends(&disk, "/a"), [Some(b"ab\0\0\0".to_vec())].into());
+}
+
+#[test]
+fn where_nothing_overtakes_anything_a_sync_is_one_of_all_before_it() {
+    let run = |profile, sync: fn(&SimDisk)| {
+        let disk = SimDisk::new(1, profile);
+        disk.install("/a".as_ref(), b"").unwrap();
+        open(&disk, "/a").write_all_at(b"x", 0).unwrap();
+        create(&disk, "/b");
+        sync(&disk);
+        disk.unsynced()
+    };
+    assert_eq!(run(Profile::IN_ORDER, |disk| open(disk, "/b").sync_data().unwrap()), 0);
+    assert_eq!(run(Profile::IN_ORDER, sync_root), 0);
+    assert_eq!(run(Profile::ANY_ORDER, |disk| open(disk, "/b").sync_data().unwrap()), 2);
+    assert_eq!(run(Profile::ANY_ORDER, sync_root), 1);
 }
 
 #[test]

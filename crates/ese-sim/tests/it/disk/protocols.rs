@@ -6,7 +6,7 @@
 
 use ese_base::Result;
 use ese_io::{Disk, DiskFile, OpenMode};
-use ese_sim::disk::{Fault, Operation, Profile, Sector, SimDisk, What};
+use ese_sim::disk::{Fault, Operation, Profile, Sector, SimDisk, Torn, What};
 use std::{path::Path, sync::Arc};
 
 /// Seeds tried at each place to crash.
@@ -132,6 +132,48 @@ fn a_rename_without_the_sync_of_the_directory() {
     survives(&wrong, Profile::EVERYTHING);
 }
 
+/// Makes a file and promises that it is there.
+fn make(disk: &SimDisk, syncs_directory: Sync) -> Result<()> {
+    let file = disk.open(path("/b"), OpenMode::CreateNew)?;
+    file.write_all_at(&[7; 512], 0)?;
+    file.sync_data()?;
+    if syncs_directory == Sync::Yes { disk.sync_directory(path("/")) } else { Ok(()) }
+}
+
+#[test]
+fn a_new_file_without_the_sync_of_the_directory() {
+    let check = |disk: &SimDisk, promised: bool| {
+        let is_there = disk.durable(path("/b")).is_some_and(|bytes| bytes == [7; 512]);
+        (promised && !is_there).then(|| "the promise is broken".to_owned())
+    };
+    let wrong = Protocol { prepare: zeros, run: |disk| make(disk, Sync::No), check };
+    let right = Protocol { run: |disk| make(disk, Sync::Yes), ..wrong };
+    is_found_by_reordering(&wrong, &right);
+}
+
+/// Writes what a file means into another one.
+fn point(disk: &SimDisk, syncs_directory: Sync) -> Result<()> {
+    make(disk, syncs_directory)?;
+    let file = file(disk)?;
+    file.write_all_at(&[1], 0)?;
+    file.sync_data()
+}
+
+#[test]
+fn a_pointer_to_a_file_whose_name_was_not_synced() {
+    let check = |disk: &SimDisk, promised: bool| {
+        let is_there = disk.durable(path("/b")).is_some_and(|bytes| bytes == [7; 512]);
+        match durable(disk)[0] {
+            0 if promised => Some("the promise is broken".to_owned()),
+            1 if !is_there => Some("it points to nothing".to_owned()),
+            _ => None,
+        }
+    };
+    let wrong = Protocol { prepare: zeros, run: |disk| point(disk, Sync::No), check };
+    let right = Protocol { run: |disk| point(disk, Sync::Yes), ..wrong };
+    is_found_by_reordering(&wrong, &right);
+}
+
 /// Data, then a header that says that they are there.
 fn data_and_header(disk: &SimDisk, syncs_data: Sync) -> Result<()> {
     let file = file(disk)?;
@@ -237,6 +279,38 @@ fn a_block_longer_than_a_sector() {
         dies(&pages, base);
         dies(&pages, large);
     }
+}
+
+/// Promises a record, then writes another one that far behind it.
+fn append_behind(disk: &SimDisk, distance: u64) -> Result<()> {
+    let file = file(disk)?;
+    file.write_all_at(&[2; 100], 4096)?;
+    file.sync_data()?;
+    // What the first one promised is checked, whatever becomes of the second.
+    let _ = file.write_all_at(&[3; 100], 4096 + distance);
+    Ok(())
+}
+
+#[test]
+fn a_durable_record_in_a_sector_that_is_written_to() {
+    let check = |disk: &SimDisk, promised: bool| {
+        (promised && durable(disk)[4096..4196] != [2; 100]).then(|| "the promise is broken".to_owned())
+    };
+    let close = Protocol { prepare: zeros, run: |disk| append_behind(disk, 100), check };
+    let same_page = Protocol { run: |disk| append_behind(disk, 512), ..close };
+    let apart = Protocol { run: |disk| append_behind(disk, 4096), ..close };
+    let (small, large) = (Profile::ANY_ORDER, Profile::ANY_ORDER.with_sector(Sector::Large));
+    for harmless in [&close, &same_page, &apart] {
+        survives(harmless, small);
+        survives(harmless, large);
+    }
+    let (small, large) = (small.with_torn(Torn::Anything), large.with_torn(Torn::Anything));
+    dies(&close, small);
+    dies(&close, large);
+    survives(&same_page, small);
+    dies(&same_page, large);
+    survives(&apart, small);
+    survives(&apart, large);
 }
 
 /// Writes a record that is killed before its sync; the next process finds it, serves it, and says so.
