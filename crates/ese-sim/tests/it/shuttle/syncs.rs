@@ -157,6 +157,14 @@ impl Log for SlowLog {
         Ok(Position(state.durable))
     }
 
+    fn identity(&self) -> u128 {
+        1
+    }
+
+    fn first(&self) -> Position {
+        Position::FIRST
+    }
+
     fn replay(
         &self,
         from: Position,
@@ -165,8 +173,13 @@ impl Log for SlowLog {
         Ok(LogPoint { log: 1, epoch: 1, at: from })
     }
 
-    fn begin_epoch(&self, in_doubt_from: Position) -> Result<LogPoint> {
-        Ok(LogPoint { log: 1, epoch: 1, at: in_doubt_from })
+    fn settle(&self, below: Position) -> Result<LogPoint> {
+        self.flush(Position(below.0.saturating_sub(1)))?;
+        Ok(LogPoint { log: 1, epoch: 1, at: below })
+    }
+
+    fn begin_epoch(&self) -> Result<LogPoint> {
+        Ok(LogPoint { log: 1, epoch: 1, at: self.durable() })
     }
 
     fn recycle(&self, _below: Position) -> Result<()> {
