@@ -133,7 +133,7 @@ pub enum Lasting {
 /// A fault: what happens to which calls, how many of them go well before, and whether it stays.
 ///
 /// It meets calls that it [can](What) happen to, of kind `on` and on paths under `under` where those are given. A rename
-/// is on its old path.
+/// is on its old path, and calls on a file are on the path by which it was opened.
 ///
 /// ```
 /// use ese_sim::disk::{Fault, Operation, What};
