@@ -44,6 +44,11 @@ impl fmt::Display for CommitTs {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AttachmentNo(pub u32);
 
+impl AttachmentNo {
+    /// The database that every instance has.
+    pub const MAIN: AttachmentNo = AttachmentNo(1);
+}
+
 /// The number of a tree within its database; never reused. [`TreeNo::DIRECTORY`] holds the names of the others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TreeNo(pub u64);

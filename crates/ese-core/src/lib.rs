@@ -28,4 +28,4 @@ pub use seam::{
     },
     version_store::VersionStore,
 };
-pub use stats::Stats;
+pub use stats::{Recovered, Stats};

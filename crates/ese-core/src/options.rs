@@ -31,6 +31,12 @@ pub struct Options {
     pub merge_age: Duration,
     /// … or when nothing was committed for this long.
     pub merge_idle: Duration,
+    /// A lazy commit is flushed to the log at the latest after this time.
+    pub flush_interval: Duration,
+    /// How much log a recovery may have to read, about (`JET_paramCheckpointDepthMax`); at least 64 KiB.
+    pub checkpoint_depth_bytes: u64,
+    /// A checkpoint begins when the last one is this old and something was merged since.
+    pub checkpoint_age: Duration,
     /// How long detach waits for old views.
     pub detach_wait: Duration,
     /// Who runs the background work.
@@ -47,6 +53,9 @@ impl Default for Options {
             merge_rows: 100_000,
             merge_age: Duration::from_secs(5),
             merge_idle: Duration::from_millis(200),
+            flush_interval: Duration::from_millis(100),
+            checkpoint_depth_bytes: 256 << 20,
+            checkpoint_age: Duration::from_secs(30),
             detach_wait: Duration::from_secs(5),
             background: Background::Threads,
         }
@@ -80,6 +89,12 @@ impl Options {
             return bad(format!(
                 "generation_bytes is {}, must be 16 KiB to version_store_bytes ({})",
                 self.generation_bytes, self.version_store_bytes
+            ));
+        }
+        if self.checkpoint_depth_bytes < 64 << 10 {
+            return bad(format!(
+                "checkpoint_depth_bytes is {}, must be at least 64 KiB",
+                self.checkpoint_depth_bytes
             ));
         }
         if self.merge_rows == 0 {

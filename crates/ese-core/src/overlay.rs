@@ -51,5 +51,5 @@ mod window;
 pub(crate) use store::Limits;
 pub(crate) use store::Overlay;
 pub(crate) use view::{Database, Databases};
-pub(crate) use visibility::encode_delta;
 pub use visibility::{Data, Deltas, Found};
+pub(crate) use visibility::{encode_delta, is_delta};

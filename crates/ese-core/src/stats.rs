@@ -3,6 +3,20 @@
 use ese_base::{CommitTs, Position};
 use std::time::Duration;
 
+/// What an engine did again when it was started, because the log had it and the databases had not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// Transactions.
+    pub transactions: u64,
+    /// Rows that they changed.
+    pub rows: u64,
+    /// Bytes of the log that they took.
+    pub bytes: u64,
+    /// How long it took, the new epoch of the log included.
+    pub took: Duration,
+}
+
 /// Figures of an engine.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
@@ -60,6 +74,10 @@ pub struct Stats {
     pub log_syncs: u64,
     /// Bytes that the log wrote.
     pub log_bytes: u64,
+    /// Checkpoints that were completed.
+    pub checkpoints: u64,
+    /// What was done again at the start.
+    pub recovered: Recovered,
 }
 
 impl Stats {

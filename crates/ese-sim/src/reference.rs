@@ -152,6 +152,10 @@ impl Engine for ReferenceEngine {
         self.shared.world.lock().open()
     }
 
+    fn checkpoint(&self) -> Result<()> {
+        self.merge()
+    }
+
     fn request_merge(&self) {}
 
     fn step(&self) -> Result<Step> {

@@ -4,6 +4,7 @@ use super::{directory::DirectoryWord, publication::Publication};
 use crate::{
     options::Options,
     seam::{backend::Backend, engine::Step, store::Store, version_store::VersionStore},
+    stats::Recovered,
 };
 use ese_base::{
     AttachmentNo, Error, ErrorKind, Result, SessionId, TreeId,
@@ -28,11 +29,14 @@ pub(super) struct Core<V: VersionStore> {
     pub(super) state: State,
     pub(super) work: Work,
     pub(super) applier: Mutex<super::applier::Applier<V>>,
+    pub(super) keeper: Mutex<super::keeper::Keeper<V>>,
     pub(super) counters: Counters,
     /// Rows claimed before the last cut.
     pub(super) rows_at_cut: CacheLine<AtomicU64>,
     /// Names this log, or this life of an engine without one.
     pub(super) log_identity: (u128, u32),
+    /// What was done again at the start.
+    pub(super) recovered: Recovered,
 }
 
 /// An attached database.
@@ -92,6 +96,7 @@ pub(super) struct Counters {
     pub(super) conflicts: AtomicU64,
     pub(super) merges: AtomicU64,
     pub(super) merged_rows: AtomicU64,
+    pub(super) checkpoints: AtomicU64,
     pub(super) own_write_bytes: AtomicU64,
 }
 
@@ -173,6 +178,8 @@ pub(super) struct Work {
     pub(super) orders: Mutex<Orders>,
     /// The applier waits here.
     pub(super) wake: Condvar,
+    /// The keeper waits here.
+    pub(super) keep: Condvar,
     /// Who waits for a merge waits here.
     pub(super) done: Condvar,
     /// The applier was woken and has not looked yet.

@@ -7,14 +7,21 @@ use super::{
     applier::{self, Applier},
     core::{Attachment, Core},
     directory,
+    system::SystemWriter,
 };
 use crate::{
     options::Background,
-    seam::{engine::Step, store::Store, version_store::VersionStore},
-    txn::Owner,
+    seam::{
+        engine::Step,
+        log::LogPoint,
+        merges::NewBase,
+        store::{Stamp, Store},
+        version_store::{OwnWrite, VersionStore},
+    },
+    txn::{Kind, Owner},
 };
 use ese_base::{
-    AttachmentNo, Error, ErrorKind, Result,
+    AttachmentNo, Error, ErrorKind, Position, Result, TreeId,
     limits::DATABASES_MAX,
     sync::{MutexGuard, atomic::Ordering, thread},
 };
@@ -26,6 +33,11 @@ const PATIENCE: u32 = 1000;
 #[cold]
 pub(super) fn too_many_views() -> Error {
     Error::new(ErrorKind::VersionStoreFull, "readers hold as many old views as there can be")
+}
+
+/// A change of the log's list of attached databases, which the main one keeps.
+fn listing<'a>(key: &'a [u8], kind: Kind, payload: &'a [u8]) -> OwnWrite<'a> {
+    OwnWrite { tree: TreeId::directory(AttachmentNo::MAIN), key, kind, payload }
 }
 
 /// Where a store comes from.
@@ -62,26 +74,90 @@ impl<V: VersionStore> Core<V> {
             Origin::Create => self.backend.create(name)?,
             Origin::Attach => self.backend.attach(name)?,
         };
-        let number = {
-            let mut next = self.next_attachment.lock();
-            *next += 1;
-            AttachmentNo(*next)
-        };
-        if let Err(error) = self.publish_attachment(number, &store) {
-            drop(store);
-            self.backend.detach(name)?;
-            return Err(error);
+        match self.take_in(name, &store) {
+            Ok(number) => {
+                let attachment = Arc::new(Attachment::new(&self.versions, number, name, store));
+                self.attachments.write().push(attachment);
+                Ok(number)
+            }
+            Err(error) => {
+                drop(store);
+                self.backend.detach(name)?;
+                Err(error)
+            }
         }
-        let attachment = Arc::new(Attachment::new(&self.versions, number, name, store));
-        self.attachments.write().push(attachment);
-        Ok(number)
+    }
+
+    /// Gives a store its number, in the log's list and in its own file, and puts it into the view.
+    fn take_in(&self, name: &str, store: &Arc<dyn Store>) -> Result<AttachmentNo> {
+        let mut last = self.next_attachment.lock();
+        self.check_whole(name, store.stamp(), *last)?;
+        let number = AttachmentNo(last.checked_add(1).ok_or(ErrorKind::TooManyAttachedDatabases)?);
+        let l = self.publication.claimed().next;
+        if self.publication.log().is_some() {
+            let (log, epoch) = self.log_identity;
+            store.adopt(number, LogPoint { log, epoch, at: l })?;
+            // From here on the number counts as given, whether or not the list has it.
+            *last = number.0;
+            if let Err(error) = self.list(name, number) {
+                // Nothing was written in it: it is as whole as it was.
+                store.close(true)?;
+                return Err(error);
+            }
+        }
+        *last = number.0;
+        let published = self.publish_attachment(number, store, l);
+        if published.is_err() && self.publication.log().is_some() {
+            store.close(true)?;
+            self.unlist(name)?;
+        }
+        published.map(|()| number)
+    }
+
+    /// Whether a database holds all that was ever committed in it, as far as it can tell itself; `last` is the last
+    /// attachment number that was given.
+    fn check_whole(&self, name: &str, stamp: Option<Stamp>, last: u32) -> Result<()> {
+        let (Some(stamp), Some(log)) = (stamp, self.publication.log()) else { return Ok(()) };
+        // A number that was never given: the crash came between the stamp and the list, and nothing was written.
+        let never_listed = stamp.at.log == log.identity() && stamp.attachment.0 > last;
+        if stamp.is_clean || never_listed {
+            return Ok(());
+        }
+        let what = if stamp.at.log == log.identity() {
+            format!("{name:?} is a copy from before the end of its attachment {}", stamp.attachment.0)
+        } else {
+            format!("{name:?} needs the log {:032x} from position {} on", stamp.at.log, stamp.at.at)
+        };
+        Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what))
+    }
+
+    /// Enters a database into the log's list.
+    fn list(&self, name: &str, number: AttachmentNo) -> Result<()> {
+        let mut writer = SystemWriter::new(self, "attach")?;
+        writer.begin();
+        let (key, next) = (directory::attached_key(name), number.0.saturating_add(1).to_le_bytes());
+        writer.write(listing(&key, Kind::PUT, &number.0.to_le_bytes()))?;
+        writer.write(listing(directory::NEXT_ATTACHMENT, Kind::PUT, &next))?;
+        writer.commit()
+    }
+
+    /// Takes a database out of the log's list.
+    fn unlist(&self, name: &str) -> Result<()> {
+        let mut writer = SystemWriter::new(self, "detach")?;
+        writer.begin();
+        writer.write(listing(&directory::attached_key(name), Kind::DELETE, &[]))?;
+        writer.commit()
     }
 
     /// Puts the store into the view; waits while the ring of views is full.
-    fn publish_attachment(&self, number: AttachmentNo, store: &Arc<dyn Store>) -> Result<()> {
-        let next = self.publication.claimed().next;
+    pub(super) fn publish_attachment(
+        &self,
+        number: AttachmentNo,
+        store: &Arc<dyn Store>,
+        l: Position,
+    ) -> Result<()> {
         let mut tries = 0;
-        while !self.versions.attach(number, Arc::clone(store), next) {
+        while !self.versions.attach(number, Arc::clone(store), l) {
             self.versions.free_views();
             tries += 1;
             if tries > PATIENCE {
@@ -148,6 +224,8 @@ impl<V: VersionStore> Core<V> {
             let what = format!("database {:?} cannot be merged to its end", attachment.name);
             return Err(Error::new(ErrorKind::DiskFull, what));
         }
+        let mut bases = self.versions.newest_bases();
+        bases.retain(|base| base.attachment == attachment.number);
         let Some(store) = self.versions.detach(attachment.number) else {
             return Err(too_many_views());
         };
@@ -155,14 +233,54 @@ impl<V: VersionStore> Core<V> {
         let without = self.versions.newest_view();
         drop(applier);
         if let Some(reader) = self.await_readers(without) {
-            let mut applier = self.applier.lock();
-            self.finish_merge(&mut applier)?;
-            self.publish_attachment(attachment.number, &store)?;
-            attachment.out.store(false, Ordering::SeqCst);
+            self.bring_back(attachment, &store)?;
             return in_use(&reader, "still reads an older view");
+        }
+        if self.is_durable()
+            && let Err(error) = self.close_out(attachment, &store, bases.pop())
+        {
+            if error.kind() == ErrorKind::DiskFull || error.kind() == ErrorKind::LogFull {
+                self.bring_back(attachment, &store)?;
+            } else {
+                self.poison(&error);
+            }
+            return Err(error);
         }
         self.attachments.write().retain(|known| known.number != attachment.number);
         self.backend.detach(&attachment.name)
+    }
+
+    /// Puts a database that was on its way out back into the view.
+    fn bring_back(&self, attachment: &Attachment<V>, store: &Arc<dyn Store>) -> Result<()> {
+        let mut applier = self.applier.lock();
+        self.finish_merge(&mut applier)?;
+        let at = self.publication.claimed().next;
+        if self.publication.log().is_some() {
+            let (log, epoch) = self.log_identity;
+            store.adopt(attachment.number, LogPoint { log, epoch, at })?;
+        }
+        self.publish_attachment(attachment.number, store, at)?;
+        attachment.out.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Makes a database that is in no view any more durable to its end, says so in it, and takes it out of the list. In
+    /// this order: a database that is listed and clean is attached again by the next start, one that is neither is lost.
+    fn close_out(
+        &self,
+        attachment: &Attachment<V>,
+        store: &Arc<dyn Store>,
+        last: Option<NewBase>,
+    ) -> Result<()> {
+        let (l, base) = match last {
+            Some(NewBase { l, base: Some(base), .. }) => (l, base),
+            _ => return Err(Error::new(ErrorKind::DatabaseNotFound, format!("{:?}", attachment.name))),
+        };
+        let settled = self.publication.log().map(|log| log.settle(l)).transpose()?;
+        while !store.checkpoint_step(&base, settled.map(|point| LogPoint { at: l, ..point }))? {}
+        drop(base);
+        store.close(true)?;
+        if self.publication.log().is_some() { self.unlist(&attachment.name) } else { Ok(()) }
     }
 
     /// Waits, bounded, until nobody reads a view older than `view`; who still does.

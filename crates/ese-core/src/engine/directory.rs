@@ -7,7 +7,10 @@
 //! | `t` number, 8 bytes big-endian | empty: the tree stands | create, drop |
 //! | `d` number, 8 bytes big-endian | empty: dropped, its pages are being given back | drop; removed by merges |
 //!
-//! Renames do not touch `t` rows, so that writers in a tree conflict with its drop and not with its rename.
+//! | `a` name of a database | attachment number, 4 bytes little-endian | attach, detach; in the main database only |
+//! | `A` | the number that the next attachment gets, 4 bytes little-endian | attach; in the main database only |
+//!
+//! The last two exist under a log only: they tell recovery which files the log speaks of. Renames do not touch `t` rows, so that writers in a tree conflict with its drop and not with its rename.
 //!
 //! A word per database saves looking: it counts changes in its high part and, in its low 16 bits, the transactions that
 //! changed the directory and have not ended. A session that finds a tree remembers the word, if nobody is changing the
@@ -15,7 +18,7 @@
 //! snapshot of that session.
 
 use ese_base::{
-    CommitTs, Error, ErrorKind, Result, TreeNo,
+    AttachmentNo, CommitTs, Error, ErrorKind, Result, TreeNo,
     limits::NAME_MAX_BYTES,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -91,6 +94,35 @@ pub(super) fn dropped_key(tree: TreeNo) -> [u8; 9] {
     numbered(b'd', tree)
 }
 
+/// The row that says under which number a database is attached.
+pub(super) fn attached_key(database: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(database.len() + 1);
+    key.push(b'a');
+    key.extend_from_slice(database.as_bytes());
+    key
+}
+
+/// The row that says which number the next attachment gets.
+pub(super) const NEXT_ATTACHMENT: &[u8] = b"A";
+
+/// The database of an `a` row; `None` for another row.
+pub(super) fn attached_database(key: &[u8]) -> Option<Result<&str>> {
+    let name = key.strip_prefix(b"a")?;
+    Some(std::str::from_utf8(name).map_err(|error| {
+        Error::new(ErrorKind::DatabaseCorrupted, "the name of an attached database").caused_by(error)
+    }))
+}
+
+/// The attachment number in an `a` or `A` row.
+pub(super) fn attachment_of(value: &[u8]) -> Result<AttachmentNo> {
+    let number = value.try_into().map_err(|_| {
+        Error::new(ErrorKind::DatabaseCorrupted, format!("an attachment number of {} bytes", value.len()))
+    })?;
+    Ok(AttachmentNo(u32::from_le_bytes(number)))
+}
+
+/// All attached databases.
+pub(super) const ATTACHED: std::ops::Range<&[u8]> = (b"a" as &[u8])..(b"b" as &[u8]);
 /// All names.
 pub(super) const NAMES: std::ops::Range<&[u8]> = (b"n" as &[u8])..(b"o" as &[u8]);
 /// All dropped trees.

@@ -4,7 +4,9 @@ use super::{
     applier::{self, Applier},
     core::{Attachment, Core, Counters, State, Work},
     databases::Origin,
+    keeper::{self, Keeper},
     publication::Publication,
+    recovery::{self, Standing},
     session::LocalSession,
 };
 use crate::{
@@ -15,9 +17,10 @@ use crate::{
         engine::{Engine, Step},
         log::Log,
         session::{Mode, Session, SessionOptions},
+        store::Store,
         version_store::VersionStore,
     },
-    stats::Stats,
+    stats::{Recovered, Stats},
 };
 use ese_base::{
     AttachmentNo, CommitId, Error, ErrorKind, Position, Result,
@@ -33,8 +36,6 @@ use std::{
     time::Duration,
 };
 
-/// The database that every instance has.
-const MAIN: AttachmentNo = AttachmentNo(1);
 const MAIN_NAME: &str = "main";
 /// Slots beyond those of sessions: their reads outside a transaction, and pooled closures.
 const SPARE_SLOTS: usize = 64;
@@ -58,20 +59,21 @@ const SPARE_SLOTS: usize = 64;
 /// ```
 pub struct LocalEngine;
 
-/// A running engine: the core, and the thread that works for it.
+/// A running engine: the core, and the threads that work for it.
 pub(super) struct Running<V: VersionStore> {
     core: Arc<Core<V>>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
     this: Weak<Running<V>>,
 }
 
 impl LocalEngine {
-    /// Starts an engine on `backend`; its main database is attached, or made if it does not exist.
+    /// Starts an engine on `backend`; its main database is attached, or made if it does not exist. What the backend's log
+    /// has and its databases have not is done again first; [`Stats::recovered`] tells how much that was.
     ///
     /// # Errors
-    /// `InvalidSettings`, also for a backend whose log holds commits already: nothing here replays them, and an engine
-    /// that began without them would lose them. What the backend reports; `OutOfMemory` when the applier's thread cannot
-    /// be started.
+    /// `InvalidSettings`; `AttachedDatabaseMismatch` when a database is missing that the log has commits of, or is another
+    /// one; `DatabaseDirtyShutdown` when the main database needs another log; `LogCorrupted`, `LogGap`; what the backend
+    /// reports; `OutOfMemory` when a thread cannot be started.
     pub fn start(
         options: Options,
         backend: Arc<dyn Backend>,
@@ -79,17 +81,18 @@ impl LocalEngine {
     ) -> Result<Arc<dyn Engine>> {
         options.validate()?;
         let log = backend.log();
-        if let Some(log) = &log {
-            check_empty(&**log)?;
-        }
-        let store = match backend.attach(MAIN_NAME) {
-            Err(error) if error.kind() == ErrorKind::DatabaseNotFound => backend.create(MAIN_NAME)?,
-            store => store?,
+        let store = main_database(&*backend, log.as_deref())?;
+        let main = match &log {
+            Some(log) => Standing::of(store.stamp(), log.identity(), MAIN_NAME)?,
+            None => Standing::Apart,
         };
-        let first = Position::FIRST;
         let mut databases: crate::overlay::Databases = Default::default();
-        databases[0] =
-            Some(Database { attachment: MAIN, l: first, base: store.newest(), store: Arc::clone(&store) });
+        databases[0] = Some(Database {
+            attachment: AttachmentNo::MAIN,
+            l: main.l(),
+            base: store.newest(),
+            store: Arc::clone(&store),
+        });
         let slots = 2 * options.sessions_max as usize + SPARE_SLOTS;
         let limits = Limits {
             slots,
@@ -97,31 +100,61 @@ impl LocalEngine {
             window_bytes: options.version_store_bytes / 4,
         };
         let versions = Overlay::new(limits, databases);
-        let main = Arc::new(Attachment::new(&versions, MAIN, MAIN_NAME, store));
+        let attachment = Attachment::new(&versions, AttachmentNo::MAIN, MAIN_NAME, store);
         let number = ese_base::sync::next_number();
-        let core = Arc::new(Core {
+        let mut core = Core {
             number,
             clock,
             versions,
-            publication: Publication::new(log, first, slots),
-            attachments: RwLock::new(vec![main]),
-            next_attachment: Mutex::new(MAIN.0),
+            publication: Publication::new(log.clone(), Position::FIRST, slots),
+            attachments: RwLock::new(vec![Arc::new(attachment)]),
+            next_attachment: Mutex::new(AttachmentNo::MAIN.0),
             state: State::default(),
             work: Work::default(),
-            applier: Mutex::new(Applier::new(first)),
+            applier: Mutex::new(Applier::new(Position::FIRST)),
+            keeper: Mutex::new(Keeper::default()),
             counters: Counters::default(),
             rows_at_cut: CacheLine(AtomicU64::new(0)),
             log_identity: (u128::from(number), 1),
+            recovered: Recovered::default(),
             options,
             backend,
-        });
+        };
+        if let Some(log) = &log {
+            let (point, recovered) = recovery::run(&core, &**log, main)?;
+            core.log_identity = (point.log, point.epoch);
+            core.recovered = recovered;
+        }
+        let core = Arc::new(core);
         let running =
-            Arc::new_cyclic(|this| Running { core, thread: Mutex::new(None), this: Weak::clone(this) });
+            Arc::new_cyclic(|this| Running { core, threads: Mutex::default(), this: Weak::clone(this) });
         if running.core.options.background == Background::Threads {
-            running.start_thread()?;
+            running.start_threads()?;
         }
         Ok(running)
     }
+}
+
+/// The main database, made where neither it nor anything in the log exists.
+fn main_database(backend: &dyn Backend, log: Option<&dyn Log>) -> Result<Arc<dyn Store>> {
+    match backend.attach(MAIN_NAME) {
+        Err(error) if error.kind() == ErrorKind::DatabaseNotFound => {
+            if let Some(log) = log {
+                let end = log.replay(log.first(), &mut |at, _| Err(main_is_missing(at)))?;
+                if end.at > Position::FIRST {
+                    return Err(main_is_missing(end.at));
+                }
+            }
+            backend.create(MAIN_NAME)
+        }
+        store => store,
+    }
+}
+
+#[cold]
+fn main_is_missing(at: Position) -> Error {
+    let what = format!("the main database is missing, and the log knows of one (position {at})");
+    Error::new(ErrorKind::AttachedDatabaseMismatch, what)
 }
 
 impl<V: VersionStore> Running<V> {
@@ -129,17 +162,24 @@ impl<V: VersionStore> Running<V> {
         &self.core
     }
 
-    fn start_thread(&self) -> Result<()> {
+    fn start_threads(&self) -> Result<()> {
+        self.start_thread("ese-applier", applier::run)?;
+        if self.core.is_durable() { self.start_thread("ese-keeper", keeper::run) } else { Ok(()) }
+    }
+
+    /// Starts a thread that works until the engine is closed; a panic of it poisons the engine.
+    fn start_thread(&self, name: &'static str, run: fn(&Core<V>)) -> Result<()> {
         let core = Arc::clone(&self.core);
-        let spawned = thread::Builder::new().name("ese-applier".to_owned()).spawn(move || guard(&core));
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || guard(&core, name, run));
         let handle = spawned.map_err(|error| {
-            Error::new(ErrorKind::OutOfMemory, "the applier's thread could not be started").caused_by(error)
+            Error::new(ErrorKind::OutOfMemory, format!("the thread {name} could not be started"))
+                .caused_by(error)
         })?;
-        *self.thread.lock() = Some(handle);
+        self.threads.lock().push(handle);
         Ok(())
     }
 
-    /// Merges everything, ends the thread and closes the stores. Nothing is open any more.
+    /// Merges everything and makes it durable, ends the threads and closes the stores. Nothing is open any more.
     fn shut_down(&self) -> Result<()> {
         let core = &self.core;
         let merged = if core.state.is_poisoned() {
@@ -149,40 +189,36 @@ impl<V: VersionStore> Running<V> {
         };
         core.work.orders.lock().stop = true;
         core.work.wake.notify_all();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            core.state.poison("the applier's thread panicked".to_owned());
+        core.work.keep.notify_all();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            if thread.join().is_err() {
+                core.state.poison("a thread of the engine panicked".to_owned());
+            }
         }
+        // What could not be merged stays in the log, for the next start.
+        let made_durable =
+            if core.is_durable() && !core.state.is_poisoned() { core.checkpoint() } else { Ok(()) };
         core.state.end_close();
         core.work.done.notify_all();
-        let clean = merged.is_ok() && !core.state.is_poisoned();
-        let mut closed = merged;
+        let mut closed = merged.and(made_durable);
         for attachment in core.attachments.read().iter() {
-            let full = attachment.full.load(Ordering::Relaxed);
-            closed = closed.and(attachment.store.close(clean && !full));
+            let is_whole =
+                !core.state.is_poisoned() && !attachment.full.load(Ordering::Relaxed) && closed.is_ok();
+            closed = closed.and(attachment.store.close(is_whole));
+        }
+        if let (Ok(()), Some(log), false) = (&closed, core.publication.log(), core.state.is_poisoned()) {
+            closed = log.close(core.publication.claimed().next);
         }
         core.versions.free_views();
         closed
     }
 }
 
-/// Refuses a log that holds anything: positions are counted from the first one, and bases begin with nothing below it.
-fn check_empty(log: &dyn Log) -> Result<()> {
-    let held = |at: Position| {
-        let what =
-            format!("the backend's log holds commits (position {at}), which this engine does not replay");
-        Err(Error::new(ErrorKind::InvalidSettings, what))
-    };
-    let end = log.replay(Position::FIRST, &mut |at, _| held(at))?;
-    if end.at > Position::FIRST { held(end.at) } else { Ok(()) }
-}
-
-/// The applier's thread; a panic of it poisons the engine.
-fn guard<V: VersionStore>(core: &Core<V>) {
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| applier::run(core)));
+/// A thread of the engine; a panic of it poisons the engine.
+fn guard<V: VersionStore>(core: &Core<V>, name: &str, run: fn(&Core<V>)) {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(core)));
     if result.is_err() {
-        core.poison(&Error::new(ErrorKind::InstanceUnavailable, "the applier panicked"));
+        core.poison(&Error::new(ErrorKind::InstanceUnavailable, format!("the thread {name} panicked")));
     }
 }
 
@@ -198,7 +234,7 @@ impl<V: VersionStore> Engine for Running<V> {
     }
 
     fn main_database(&self) -> AttachmentNo {
-        MAIN
+        AttachmentNo::MAIN
     }
 
     fn create_database(&self, name: &str) -> Result<AttachmentNo> {
@@ -210,7 +246,7 @@ impl<V: VersionStore> Engine for Running<V> {
     }
 
     fn detach_database(&self, database: AttachmentNo) -> Result<()> {
-        if database == MAIN {
+        if database == AttachmentNo::MAIN {
             return Err(Error::new(ErrorKind::InvalidParameter, "the main database cannot be detached"));
         }
         self.core.remove_database(database)
@@ -251,13 +287,21 @@ impl<V: VersionStore> Engine for Running<V> {
         self.core.check_space()
     }
 
+    fn checkpoint(&self) -> Result<()> {
+        self.merge()?;
+        if self.core.is_durable() { self.core.checkpoint() } else { Ok(()) }
+    }
+
     fn request_merge(&self) {
         self.core.order_merge();
     }
 
     fn step(&self) -> Result<Step> {
         self.core.state.check()?;
-        applier::step(&self.core)
+        match applier::step(&self.core)? {
+            Step::Idle if self.core.is_durable() => keeper::step(&self.core),
+            step => Ok(step),
+        }
     }
 
     fn stats(&self) -> Stats {
@@ -289,12 +333,14 @@ impl<V: VersionStore> Engine for Running<V> {
             views: usage.views,
             merges: core.counters.merges.load(Ordering::Relaxed),
             merged_rows: core.counters.merged_rows.load(Ordering::Relaxed),
+            checkpoints: core.counters.checkpoints.load(Ordering::Relaxed),
+            recovered: core.recovered,
             backlog_rows: claimed.rows - core.rows_at_cut.load(Ordering::Relaxed).min(claimed.rows),
             ..Stats::default()
         };
         for attachment in core.attachments.read().iter() {
             let store = attachment.store.stats();
-            if attachment.number == MAIN {
+            if attachment.number == AttachmentNo::MAIN {
                 stats.page_size_bytes = store.page_size_bytes;
             }
             stats.pages += store.pages;

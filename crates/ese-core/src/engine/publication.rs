@@ -92,6 +92,13 @@ impl Publication {
         Claimed { position, next: append.next, claims: append.claims, rows: append.rows }
     }
 
+    /// Goes on with claims at `next`; what lies between was claimed in an earlier life of the log, or never.
+    pub(super) fn skip_to(&self, next: Position) {
+        let mut append = self.append.lock();
+        debug_assert!(next >= append.next, "positions only grow");
+        append.next = append.next.max(next);
+    }
+
     /// The position that will be claimed next: everything below it has been claimed.
     pub(super) fn claimed(&self) -> Claimed {
         let append = self.append.lock();

@@ -97,8 +97,8 @@ impl Merges for Overlay {
             else {
                 continue;
             };
-            debug_assert!(new.l >= database.l, "L never goes back");
-            database.l = new.l;
+            // L never goes back: in a recovery a database may be ahead of the others, and of what was done again.
+            database.l = database.l.max(new.l);
             if let Some(base) = &new.base {
                 database.base = Arc::clone(base);
             }

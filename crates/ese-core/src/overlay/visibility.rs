@@ -115,6 +115,13 @@ pub(crate) fn decode_delta(kind: Kind, bytes: &[u8]) -> Option<(u32, Delta)> {
     Some((offset, delta))
 }
 
+/// Whether these are the bytes of a delta of that kind: what a version of it may carry.
+#[must_use]
+pub(crate) fn is_delta(kind: Kind, bytes: &[u8]) -> bool {
+    let is_whole = bytes.len() == size_of::<DeltaBytes>();
+    is_whole && decode_delta(kind, bytes).is_some_and(|(offset, delta)| Kind::delta(offset, delta) == kind)
+}
+
 impl<'g> Data<'g> {
     /// What a version that holds a value or a deletion says.
     #[inline]

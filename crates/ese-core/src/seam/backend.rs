@@ -9,10 +9,14 @@ pub trait Backend: Send + Sync {
     /// A word for statistics and errors ("memory").
     fn name(&self) -> &'static str;
 
-    /// The log of the instance; `None`: commits are ready at once, and durable never or always. A new engine takes an
-    /// empty log only: it says so when it finds a frame, and replays nothing.
+    /// The log of the instance, opened; `None`: commits are ready at once, and durable never, or with a checkpoint.
     fn log(&self) -> Option<Arc<dyn Log>> {
         None
+    }
+
+    /// Whether its stores outlive the process, so that there is something to checkpoint even without a log.
+    fn is_durable(&self) -> bool {
+        false
     }
 
     /// Makes a new, empty database.
@@ -27,8 +31,8 @@ pub trait Backend: Send + Sync {
     /// `DatabaseNotFound`.
     fn attach(&self, database: &str) -> Result<Arc<dyn Store>>;
 
-    /// Takes back a store of [`Backend::create`] or [`Backend::attach`]: nobody uses it any more, and everything
-    /// committed in it is in its newest base. The database can be attached again until the instance is closed (and
+    /// Takes back a store of [`Backend::create`] or [`Backend::attach`]: nobody uses it any more, and where it has been
+    /// written to, everything committed in it is in its newest base and the store was closed. The database can be attached again until the instance is closed (and
     /// after that, where it outlives the instance).
     ///
     /// # Errors

@@ -22,6 +22,12 @@ pub enum Step {
     Published,
     /// Views that nobody uses any more were freed.
     Freed,
+    /// Lazy commits were made durable.
+    Flushed,
+    /// A checkpoint went on.
+    Checkpointed,
+    /// The log made space ready.
+    Prepared,
 }
 
 /// A running engine. Dropping the last reference closes it.
@@ -75,6 +81,13 @@ pub trait Engine: Send + Sync {
 
     /// Asks for a merge without waiting for it.
     fn request_merge(&self);
+
+    /// Merges everything committed before the call and makes it durable without the log, which is let go as far as it can
+    /// be. At once where nothing outlives the process.
+    ///
+    /// # Errors
+    /// As [`Engine::merge`]; `DiskFull`.
+    fn checkpoint(&self) -> Result<()>;
 
     /// Takes one bounded step of background work; for [`crate::Background::Manual`].
     ///

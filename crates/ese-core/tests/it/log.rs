@@ -266,7 +266,7 @@ fn statistics_tell_how_many_commits_share_a_sync() {
 
 /// Frames that are there, or were there and are not needed any more.
 #[test]
-fn a_log_that_holds_commits_is_refused() {
+fn a_log_without_its_main_database_is_refused() {
     for (frames, durable) in [(vec![(Position(1), 30)], 2), (Vec::new(), 2)] {
         let log = Arc::new(TestLog::default());
         *log.state.lock() = LogState { frames, durable, ..LogState::default() };
@@ -274,8 +274,8 @@ fn a_log_that_holds_commits_is_refused() {
         let clock = Arc::new(ManualClock::default());
         let started = LocalEngine::start(Options::default(), Arc::clone(&backend) as _, clock);
         let error = started.err().expect("its commits would be lost");
-        assert_eq!(error.kind(), ErrorKind::InvalidSettings);
-        assert!(error.to_string().contains("log holds commits"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::AttachedDatabaseMismatch);
+        assert!(error.to_string().contains("main database is missing"), "{error}");
         assert_eq!(backend.attach("main").err().map(|e| e.kind()), Some(ErrorKind::DatabaseNotFound));
     }
 }

@@ -8,3 +8,5 @@ mod log;
 mod long_reader;
 mod map_backend;
 mod panics;
+mod recovery;
+mod shelf;

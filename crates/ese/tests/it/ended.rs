@@ -142,7 +142,7 @@ impl Log for NarrowLog {
     }
 
     fn begin_epoch(&self) -> Result<LogPoint> {
-        Err(ErrorKind::InvalidParameter.into())
+        Ok(LogPoint { log: 1, epoch: 1, at: Position::FIRST })
     }
 
     fn recycle(&self, _: Position) -> Result<()> {

@@ -78,6 +78,10 @@ impl Engine for OddEngine {
         self.inner.merge()
     }
 
+    fn checkpoint(&self) -> Result<()> {
+        self.inner.checkpoint()
+    }
+
     fn request_merge(&self) {
         self.inner.request_merge();
     }
