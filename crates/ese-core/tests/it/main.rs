@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod basics;
+mod between;
 mod broken_scan;
 mod log;
 mod long_reader;

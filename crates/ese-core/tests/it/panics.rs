@@ -3,124 +3,38 @@
 
 use crate::{
     basics::{Checked, close, session, start, tree},
-    map_backend::MapBackend,
+    between::{Between, BetweenBackend, Place},
 };
-use ese_base::{ErrorKind, Position, Result, TreeId, TreeNo, sync::Mutex};
-use ese_core::{
-    Backend, Background, Base, Change, DropProgress, Durability, Engine, Merge, Mode, Options, Put, Step,
-    Store, StoreStats,
-};
+use ese_base::{ErrorKind, TreeId, sync::Mutex};
+use ese_core::{Background, Durability, Engine, Mode, Options, Put, Step};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
 };
 
-/// Where a store panics.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    Apply,
-    Finish,
-    Prepare,
-    Reserve,
-}
+/// Where stores panic, if they do.
+#[derive(Default)]
+struct Trap(Mutex<Option<Place>>);
 
-type Trap = Arc<Mutex<Option<Place>>>;
-
-/// Panics if the trap is set for this place; without the words that a panic hook prints.
-fn pass(trap: &Trap, place: Place) {
-    if *trap.lock() == Some(place) {
-        resume_unwind(Box::new("the store panics"));
+impl Trap {
+    fn set(&self, place: Option<Place>) {
+        *self.0.lock() = place;
     }
 }
 
-/// Databases of maps whose stores panic.
-struct Trapped {
-    map: MapBackend,
-    trap: Trap,
-}
-
-struct TrappedStore {
-    map: Arc<dyn Store>,
-    trap: Trap,
-}
-
-struct TrappedMerge {
-    map: Box<dyn Merge>,
-    trap: Trap,
-}
-
-impl Backend for Trapped {
-    fn name(&self) -> &'static str {
-        "trapped"
-    }
-
-    fn create(&self, database: &str) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(TrappedStore { map: self.map.create(database)?, trap: Arc::clone(&self.trap) }))
-    }
-
-    fn attach(&self, database: &str) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(TrappedStore { map: self.map.attach(database)?, trap: Arc::clone(&self.trap) }))
-    }
-
-    fn detach(&self, database: &str) -> Result<()> {
-        self.map.detach(database)
+impl Between for Trap {
+    /// Without the words that a panic hook prints.
+    fn pass(&self, place: Place) {
+        if *self.0.lock() == Some(place) {
+            resume_unwind(Box::new("the store panics"));
+        }
     }
 }
 
-impl Store for TrappedStore {
-    fn newest(&self) -> Arc<dyn Base> {
-        self.map.newest()
-    }
-
-    fn begin_merge(self: Arc<Self>) -> Result<Box<dyn Merge>> {
-        let map = Arc::clone(&self.map).begin_merge()?;
-        Ok(Box::new(TrappedMerge { map, trap: Arc::clone(&self.trap) }))
-    }
-
-    fn reserve_tree_numbers(&self, count: u64) -> Result<TreeNo> {
-        pass(&self.trap, Place::Reserve);
-        self.map.reserve_tree_numbers(count)
-    }
-
-    fn key_max_bytes(&self) -> usize {
-        self.map.key_max_bytes()
-    }
-
-    fn check(&self, base: &Arc<dyn Base>, fault: &mut dyn FnMut(String)) -> Result<()> {
-        self.map.check(base, fault)
-    }
-
-    fn stats(&self) -> StoreStats {
-        self.map.stats()
-    }
-
-    fn prepare(&self, _bytes: u64) -> bool {
-        pass(&self.trap, Place::Prepare);
-        false
-    }
-}
-
-impl Merge for TrappedMerge {
-    fn apply(&mut self, tree: TreeNo, key: &[u8], change: Change<'_>) -> Result<()> {
-        pass(&self.trap, Place::Apply);
-        self.map.apply(tree, key, change)
-    }
-
-    fn drop_tree(&mut self, tree: TreeNo, pages: usize) -> Result<DropProgress> {
-        self.map.drop_tree(tree, pages)
-    }
-
-    fn finish(self: Box<Self>, l: Position) -> Result<Arc<dyn Base>> {
-        pass(&self.trap, Place::Finish);
-        self.map.finish(l)
-    }
-}
-
-fn trapped(background: Background) -> (Checked, Trap) {
-    let trap = Trap::default();
-    let backend = Trapped { map: MapBackend::default(), trap: Arc::clone(&trap) };
+fn trapped(background: Background) -> (Checked, Arc<Trap>) {
+    let trap = Arc::new(Trap::default());
     let options = Options { background, generation_bytes: 16 << 10, ..Options::default() };
-    (start(options, Arc::new(backend)), trap)
+    (start(options, Arc::new(BetweenBackend::new(&trap))), trap)
 }
 
 fn panics<R>(run: impl FnOnce() -> R) -> bool {
@@ -146,7 +60,7 @@ fn a_merge_that_panics_on_a_users_thread_leaves_nobody_waiting() {
         let (engine, trap) = trapped(Background::Manual);
         let t = tree(&engine);
         session(&engine).put(t, b"k", b"1", Put::Upsert).unwrap();
-        *trap.lock() = Some(place);
+        trap.set(Some(place));
         // Each of them drives merges until its own has ended: one panics, the others are told.
         let ended: Vec<_> = std::thread::scope(|scope| {
             let merge = || match catch_unwind(AssertUnwindSafe(|| engine.merge())) {
@@ -167,7 +81,7 @@ fn a_step_that_panics_is_the_last_one() {
     let (engine, trap) = trapped(Background::Manual);
     let t = tree(&engine);
     session(&engine).put(t, b"k", b"1", Put::Upsert).unwrap();
-    *trap.lock() = Some(Place::Finish);
+    trap.set(Some(Place::Finish));
     engine.request_merge();
     while let Ok(step) = catch_unwind(AssertUnwindSafe(|| engine.step())) {
         assert_ne!(step.unwrap(), Step::Idle, "the merge comes to its end, which panics");
@@ -185,7 +99,7 @@ fn a_panic_of_the_engines_own_thread_is_told_to_who_waits() {
         open.begin(Mode::ReadWrite).unwrap();
         // More than merges leave in memory: room is made for it when there is nothing else to do.
         open.put(t, b"large", &[7; 64 << 10], Put::Upsert).unwrap();
-        *trap.lock() = Some(place);
+        trap.set(Some(place));
         loop {
             // Something to merge each time: what was there may be merged already.
             let _ = s.put(t, b"more", b"1", Put::Upsert);
@@ -204,14 +118,14 @@ fn a_statement_that_panics_has_changed_nothing() {
     let (engine, trap) = trapped(Background::Manual);
     let t = tree(&engine);
     let mut s = session(&engine);
-    *trap.lock() = Some(Place::Reserve);
+    trap.set(Some(Place::Reserve));
     assert!(panics(|| s.create_tree(engine.main_database(), "u")));
     assert_eq!((s.level(), engine.stats().transactions), (0, 0), "its own transaction has ended");
     s.begin(Mode::ReadWrite).unwrap();
     s.put(t, b"k", b"1", Put::Upsert).unwrap();
     assert!(panics(|| s.create_tree(engine.main_database(), "u")));
     assert_eq!(s.level(), 1, "a transaction goes on");
-    *trap.lock() = None;
+    trap.set(None);
     s.commit(Durability::Sync).unwrap();
     assert_eq!(s.get(t, b"k").unwrap().as_deref(), Some(&b"1"[..]));
     assert_eq!(s.tree_names(engine.main_database()).unwrap(), ["t"]);
