@@ -5,6 +5,10 @@
 //! `std::thread` for what another thread can see. Lock methods never return a poisoned-lock error: a panic while one
 //! is held is dealt with by whoever owns the state.
 
+/// A value that is set once, by whoever comes first. Real under the model checkers, too: nothing is protected by it that
+/// changes afterwards.
+pub use std::sync::OnceLock;
+
 #[cfg(not(any(loom, shuttle)))]
 mod real {
     pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};

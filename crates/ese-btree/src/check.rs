@@ -28,6 +28,19 @@ impl Reached {
     pub fn pages(&self) -> u64 {
         self.stretches.iter().map(|stretch| stretch.pages).sum()
     }
+
+    /// Adds what was reached in another way; tells of each page that was reached in both.
+    pub fn join(&mut self, other: impl IntoIterator<Item = Stretch>, fault: &mut dyn FnMut(String)) {
+        self.stretches.extend(other);
+        self.stretches.sort_unstable_by_key(|stretch| stretch.page);
+        overlaps(&self.stretches, "is reached twice", fault);
+    }
+
+    /// The pages, in the order of their numbers.
+    #[must_use]
+    pub fn stretches(&self) -> &[Stretch] {
+        &self.stretches
+    }
 }
 
 /// Walks every tree of `forest`, the state that merge `number` made, and returns the pages it reached.

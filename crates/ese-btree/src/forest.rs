@@ -1,4 +1,10 @@
 //! The numbered trees of one database: which root belongs to which number. A small sorted list, copied at each merge.
+//!
+//! `merge` makes the next forest.
+
+mod merge;
+
+pub use merge::ForestMerge;
 
 use crate::{
     pages::{Pages, Sink},

@@ -18,7 +18,7 @@ pub mod pages;
 pub mod prefetch;
 pub mod tree;
 
-pub use forest::{Entry, Forest};
+pub use forest::{Entry, Forest, ForestMerge};
 pub use node::{
     NodeView, RUN_HEADER_BYTES,
     parse::{Verify, parse_run, run_pages},

@@ -9,6 +9,6 @@ pub(crate) mod parse;
 pub(crate) mod search;
 mod view;
 
-pub use layout::RUN_HEADER_BYTES;
+pub use layout::{KIND_INNER, KIND_LEAF, KIND_RUN, MAGIC, RUN_HEADER_BYTES};
 pub(crate) use view::{COPY_SLACK, LeafRow, RowParts};
 pub use view::{Cell, NodeView};

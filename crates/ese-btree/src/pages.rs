@@ -174,5 +174,8 @@ pub trait Sink {
     fn write_run(&mut self, page: PageNo, header: &[u8], value: &[u8]) -> Result<()>;
 
     /// Says that the root in the making does not need these pages any more. Older roots may.
-    fn free(&mut self, stretch: Stretch);
+    ///
+    /// # Errors
+    /// `DatabaseCorrupted` for pages that no sound tree refers to. A sink need not notice.
+    fn free(&mut self, stretch: Stretch) -> Result<()>;
 }

@@ -1,7 +1,4 @@
-//! The next base in the making.
-//!
-//! Invariant: a merge reads pages of the base it began from and none that it wrote. So it takes the changes of each tree
-//! in one go, and none of a tree that it takes apart.
+//! The next base in the making: a merge of the forest, and what it writes.
 #![expect(unsafe_code, reason = "says which pages a merge reads, and which ones its base has")]
 
 use crate::{
@@ -10,7 +7,7 @@ use crate::{
     store::{MemStore, Shared},
 };
 use ese_base::{Error, ErrorKind, Position, Result, TreeNo};
-use ese_btree::{self as btree, Forest, PageNo, Sink, Stretch, TreeMerge};
+use ese_btree::{self as btree, ForestMerge, PageNo, Sink, Stretch};
 use ese_core::{Base, Change, DropProgress, Merge};
 use std::sync::Arc;
 
@@ -25,66 +22,18 @@ pub(crate) struct MemMerge {
     store: Arc<MemStore>,
     /// Of the base it began from.
     pages: BasePages,
-    forest: Forest,
-    current: Option<(TreeNo, TreeMerge<BasePages>)>,
-    /// The trees that changes were given of, ascending.
-    changed: Vec<TreeNo>,
+    merge: ForestMerge<BasePages>,
     sink: ArenaSink,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Going,
-    /// A change failed half-way: only dropping the merge is left.
-    Failed,
 }
 
 impl MemMerge {
     pub(crate) fn new(store: Arc<MemStore>, from: &MemBase) -> MemMerge {
-        let forest = from.forest.clone();
+        let merge = ForestMerge::new(from.forest.clone());
         let sink = ArenaSink::new(Arc::clone(&store.shared), from.number + 1);
-        // SAFETY: the pages are given to merges of trees that `changed` has not got, and to steps of dropping such: their
-        // roots are those of `from`. From a root the tree reads what was there before, nothing that it writes.
+        // SAFETY: the pages are given to `merge` alone, which follows references of the forest of `from`: from a root it
+        // reads what was there before, nothing that it writes.
         let pages = unsafe { from.pages() };
-        MemMerge { store, pages, forest, current: None, changed: Vec::new(), sink, state: State::Going }
-    }
-
-    /// Runs a step; a failed one leaves the merge unusable.
-    fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.state == State::Failed {
-            return Err(Error::new(ErrorKind::InvalidParameter, "the merge has failed before"));
-        }
-        let result = step(self);
-        if result.is_err() {
-            self.state = State::Failed;
-            self.current = None;
-        }
-        result
-    }
-
-    /// Completes the tree that changes were given of.
-    fn settle(&mut self) -> Result<()> {
-        if let Some((tree, merge)) = self.current.take() {
-            let written = merge.finish(&self.pages, &mut self.sink)?;
-            self.forest.merged(tree, written);
-        }
-        Ok(())
-    }
-
-    /// Makes `tree` the one that changes are given of.
-    fn turn_to(&mut self, tree: TreeNo) -> Result<()> {
-        if self.current.as_ref().is_some_and(|(current, _)| *current == tree) {
-            return Ok(());
-        }
-        if self.changed.last().is_some_and(|last| *last >= tree) {
-            return Err(misuse("the trees of a merge must ascend"));
-        }
-        self.settle()?;
-        let merge = self.forest.merge(&self.pages, tree)?;
-        self.changed.push(tree);
-        self.current = Some((tree, merge));
-        Ok(())
+        MemMerge { store, pages, merge, sink }
     }
 }
 
@@ -95,30 +44,21 @@ fn misuse(what: &str) -> Error {
 
 impl Merge for MemMerge {
     fn apply(&mut self, tree: TreeNo, key: &[u8], change: Change<'_>) -> Result<()> {
-        self.step(|merge| {
-            let change = match change {
-                Change::Put(value) => btree::Change::Put(value),
-                Change::Delete => btree::Change::Delete,
-            };
-            merge.turn_to(tree)?;
-            let Some((_, current)) = &mut merge.current else { return Ok(()) };
-            current.apply(&merge.pages, &mut merge.sink, key, change)
-        })
+        let change = match change {
+            Change::Put(value) => btree::Change::Put(value),
+            Change::Delete => btree::Change::Delete,
+        };
+        self.merge.apply(&self.pages, &mut self.sink, tree, key, change)
     }
 
     fn drop_tree(&mut self, tree: TreeNo, pages: usize) -> Result<DropProgress> {
-        self.step(|merge| {
-            if merge.changed.binary_search(&tree).is_ok() {
-                return Err(misuse("a tree that a merge changes cannot be dropped in it"));
-            }
-            let done = merge.forest.drop_step(&merge.pages, &mut merge.sink, tree, pages)?;
-            Ok(if done { DropProgress::Done } else { DropProgress::More })
-        })
+        let done = self.merge.drop_step(&self.pages, &mut self.sink, tree, pages)?;
+        Ok(if done { DropProgress::Done } else { DropProgress::More })
     }
 
-    fn finish(mut self: Box<Self>, _l: Position) -> Result<Arc<dyn Base>> {
-        self.step(Self::settle)?;
-        let MemMerge { store, pages, forest, mut sink, .. } = *self;
+    fn finish(self: Box<Self>, _l: Position) -> Result<Arc<dyn Base>> {
+        let MemMerge { store, pages, merge, mut sink } = *self;
+        let forest = merge.finish(&pages, &mut sink)?;
         drop(pages);
         sink.publish();
         // SAFETY: `publish` has made the number live, for the first time: a store's merges come one after the other, and
@@ -209,7 +149,8 @@ impl Sink for ArenaSink {
         self.shared.arena.fill_run(own, header, value)
     }
 
-    fn free(&mut self, stretch: Stretch) {
+    fn free(&mut self, stretch: Stretch) -> Result<()> {
         self.freed.push(stretch);
+        Ok(())
     }
 }

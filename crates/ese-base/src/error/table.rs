@@ -124,6 +124,18 @@ errors! {
         "Open it with the log it was written under, or restore it from a backup.";
     AttachedDatabaseMismatch = -1216, "JET_errAttachedDatabaseMismatch", "an attached database is missing, or is another one",
         "Bring back the file that the error names.";
+    WrongPage = -1118, "JET_errReadPgnoVerifyFailure", "another page lies in a page's place",
+        "A write or a read went astray: the page is damaged; other pages can still be read.";
+    LostWrite = -1119, "JET_errReadLostFlushVerifyFailure", "a write to a page was lost",
+        "The disk said that it wrote the page and did not; other pages can still be read.";
+    NotADatabase = -1028, "JET_errInvalidDatabase", "the file is no database",
+        "Look at the path that the error names.";
+    InvalidDatabaseVersion = -1209, "JET_errInvalidDatabaseVersion", "the database has a format that is not known",
+        "Open it with the version of the library that made it, or a newer one.";
+    PageSizeMismatch = -1213, "JET_errPageSizeMismatch", "the database has pages of another size",
+        "Ask for the size that the error names, or for none.";
+    DatabaseFileReadOnly = -1008, "JET_errDatabaseFileReadOnly", "the database was opened for reads only",
+        "Open it for writes.";
     DiskIo = -1022, "JET_errDiskIO", "the disk failed",
         "See the cause; reopen the instance.";
     FileNotFound = -1811, "JET_errFileNotFound", "no such file",

@@ -51,10 +51,15 @@ pub const RUN_HEADER_BYTES: usize = size_of::<RunHeader>();
 /// The slot's bit that says: the cell holds a reference to a run.
 pub(crate) const OVERFLOW: u16 = 1 << 15;
 
-pub(crate) const KIND_LEAF: u8 = 1;
-pub(crate) const KIND_INNER: u8 = 2;
-pub(crate) const KIND_RUN: u8 = 3;
-pub(crate) const MAGIC: [u8; 4] = *b"ESE1";
+/// The kind of a leaf. A store that keeps pages of its own in the same file gives them kinds from 4 on, and the checksum,
+/// the magic, the number and the birth the places they have in a node.
+pub const KIND_LEAF: u8 = 1;
+/// The kind of an inner node.
+pub const KIND_INNER: u8 = 2;
+/// The kind of an overflow run.
+pub const KIND_RUN: u8 = 3;
+/// What bytes 12 to 16 of a node say, and bytes 8 to 12 of a run.
+pub const MAGIC: [u8; 4] = *b"ESE1";
 
 /// The first bytes of a node.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]

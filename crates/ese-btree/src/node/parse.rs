@@ -34,7 +34,8 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
     /// Checks that `bytes` are the node of that level that `at` names, and everything later accesses rely on.
     ///
     /// # Errors
-    /// `PageChecksum` when the checksum is wrong; `DatabaseCorrupted` for any other fault.
+    /// `PageChecksum` when the checksum is wrong; when it is not that of `at` but right in itself, `WrongPage` for a page
+    /// of another number and `LostWrite` for an older state of this one; `DatabaseCorrupted` for any other fault.
     pub fn parse(bytes: B, at: ChildRef, level: u8, verify: Verify) -> Result<Self> {
         match fault(&bytes, at, level, verify) {
             None => Ok(NodeView::trusted(bytes)),
@@ -46,7 +47,7 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
 /// Checks the run that `at` names, of which `bytes` are all pages, and returns its value.
 ///
 /// # Errors
-/// `PageChecksum` when the checksum is wrong; `DatabaseCorrupted` for any other fault.
+/// As [`NodeView::parse`].
 pub fn parse_run(bytes: &[u8], at: RunRef, verify: Verify) -> Result<&[u8]> {
     let corrupted =
         |what: &str| Error::new(ErrorKind::DatabaseCorrupted, format!("run at page {}: {what}", at.page));
@@ -59,7 +60,16 @@ pub fn parse_run(bytes: &[u8], at: RunRef, verify: Verify) -> Result<&[u8]> {
     if verify == Verify::Checksum {
         let sealed = bytes.get(4..RUN_HEADER_BYTES.saturating_add(len)).unwrap_or_default();
         if crc32c::crc32c(sealed) != at.checksum || header.checksum.get() != at.checksum {
-            return Err(Error::new(ErrorKind::PageChecksum, format!("run at page {}", at.page)));
+            let found = Found {
+                computed: crc32c::crc32c(sealed),
+                stored: header.checksum.get(),
+                expected: at.checksum,
+                page: header.page.get(),
+                birth: header.birth.get(),
+            };
+            let fault = found.fault(at.page, &header.identity);
+            let (kind, what) = fault.unwrap_or((ErrorKind::PageChecksum, String::new()));
+            return Err(Error::new(kind, format!("run at page {}: {what}", at.page)));
         }
     }
     if header.kind != KIND_RUN || header.magic != MAGIC {
@@ -81,6 +91,32 @@ pub fn run_pages(len: u32, page_size: usize) -> u64 {
 
 type Fault = Option<(ErrorKind, String)>;
 
+/// What a page says of itself whose checksum is not the one its parent has.
+struct Found {
+    computed: u32,
+    stored: u32,
+    expected: u32,
+    page: u64,
+    birth: u64,
+}
+
+impl Found {
+    /// A page that is sound in itself is another one, or an older state of this one; else it is damaged.
+    fn fault(&self, at: PageNo, identity: &[u8]) -> Fault {
+        let kind = match self {
+            Found { computed, stored, .. } if computed != stored => ErrorKind::PageChecksum,
+            Found { page, .. } if *page != at.0 => ErrorKind::WrongPage,
+            _ => ErrorKind::LostWrite,
+        };
+        let identity: String = identity.iter().map(|byte| format!("{byte:02x}")).collect();
+        let what = format!(
+            "checksum {:08x}, stored {:08x}, expected {:08x}; it says page {}, birth {}, file {identity}",
+            self.computed, self.stored, self.expected, self.page, self.birth
+        );
+        Some((kind, what))
+    }
+}
+
 fn corrupted(what: impl Into<String>) -> Fault {
     Some((ErrorKind::DatabaseCorrupted, what.into()))
 }
@@ -94,14 +130,15 @@ fn fault(bytes: &[u8], at: ChildRef, level: u8, verify: Verify) -> Fault {
     if verify == Verify::Checksum {
         let computed = crc32c::crc32c(bytes.get(4..).unwrap_or_default());
         if computed != at.checksum || header.checksum.get() != at.checksum {
-            return Some((
-                ErrorKind::PageChecksum,
-                format!(
-                    "checksum {computed:08x}, stored {:08x}, expected {:08x}",
-                    header.checksum.get(),
-                    at.checksum
-                ),
-            ));
+            let found = Found {
+                computed,
+                stored: header.checksum.get(),
+                expected: at.checksum,
+                page: header.page.get(),
+                birth: header.birth.get(),
+            };
+            let identity = bytes.len().checked_sub(TRAILER_BYTES).and_then(|at| bytes.get(at..));
+            return found.fault(at.page, identity.and_then(|trailer| trailer.get(..16)).unwrap_or_default());
         }
     }
     if header.magic != MAGIC || !matches!(header.kind, KIND_LEAF | KIND_INNER) {

@@ -127,7 +127,7 @@ impl<P: Pages> TreeMerge<P> {
         let index = place.unwrap_or_else(|index| index);
         self.take_rows(sink, index)?;
         if place.is_ok() {
-            self.drop_row(sink);
+            self.drop_row(sink)?;
             self.rows_delta -= 1;
         }
         if let Change::Put(value) = change {
@@ -262,7 +262,7 @@ impl<P: Pages> TreeMerge<P> {
                 continue;
             }
             here.touched = true;
-            sink.free(Stretch { page: here.at.page, pages: 1, birth: here.node.birth() });
+            sink.free(Stretch { page: here.at.page, pages: 1, birth: here.node.birth() })?;
             if level == 0 {
                 self.pending[0].set_low(&here.low);
             } else {
@@ -315,12 +315,13 @@ impl<P: Pages> TreeMerge<P> {
     }
 
     /// Passes over the next row of the leaf on the path.
-    fn drop_row<S: Sink>(&mut self, sink: &mut S) {
+    fn drop_row<S: Sink>(&mut self, sink: &mut S) -> Result<()> {
         let leaf = &mut self.path[0];
         if let Cell::Run(run) = leaf.node.cell(leaf.next) {
-            sink.free(overflow::stretch(run, self.page_size));
+            sink.free(overflow::stretch(run, self.page_size))?;
         }
         leaf.next += 1;
+        Ok(())
     }
 }
 

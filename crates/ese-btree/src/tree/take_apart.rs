@@ -39,7 +39,7 @@ pub fn take_apart<P: Pages, S: Sink>(
     let mut freed = 0;
     loop {
         let leaf = nodes.pop().ok_or_else(misfit)?.0;
-        freed += free_leaf(sink, &leaf, source.page_size());
+        freed += free_leaf(sink, &leaf, source.page_size())?;
         // Up past the nodes whose last child that was, down to the next leaf.
         let mut level = 0;
         loop {
@@ -49,7 +49,7 @@ pub fn take_apart<P: Pages, S: Sink>(
                 *index += 1;
                 break;
             }
-            free_node(sink, node);
+            free_node(sink, node)?;
             freed += 1;
             nodes.pop();
         }
@@ -91,21 +91,21 @@ fn free_leaf<B: std::ops::Deref<Target = [u8]>, S: Sink>(
     sink: &mut S,
     leaf: &NodeView<B>,
     page_size: usize,
-) -> u64 {
+) -> Result<u64> {
     let mut freed = 1;
     for index in 0..leaf.count() {
         if let Cell::Run(run) = leaf.cell(index) {
             let stretch = overflow::stretch(run, page_size);
             freed += stretch.pages;
-            sink.free(stretch);
+            sink.free(stretch)?;
         }
     }
-    free_node(sink, leaf);
-    freed
+    free_node(sink, leaf)?;
+    Ok(freed)
 }
 
-fn free_node<B: std::ops::Deref<Target = [u8]>, S: Sink>(sink: &mut S, node: &NodeView<B>) {
-    sink.free(Stretch { page: node.page(), pages: 1, birth: node.birth() });
+fn free_node<B: std::ops::Deref<Target = [u8]>, S: Sink>(sink: &mut S, node: &NodeView<B>) -> Result<()> {
+    sink.free(Stretch { page: node.page(), pages: 1, birth: node.birth() })
 }
 
 #[cold]

@@ -2,7 +2,7 @@
 
 use crate::pages::{Disk, TREE};
 use ese_base::{ErrorKind, Result, TreeNo, sync::atomic::Ordering};
-use ese_btree::{Change, Entry, Forest, PageNo, Root};
+use ese_btree::{Change, ChildRef, Entry, Forest, PageNo, Pages, Root};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::ops::Bound;
 
@@ -39,7 +39,7 @@ fn every_flipped_bit_is_found() {
             match disk.forest.get(&disk, TREE, &key(row)) {
                 Ok(value) => assert!(value.is_some_and(|value| matches!(value.len(), 60 | 9_000))),
                 Err(error) => {
-                    assert!(matches!(error.kind(), ErrorKind::PageChecksum | ErrorKind::DatabaseCorrupted));
+                    assert!(matches!(error.kind(), ErrorKind::PageChecksum | ErrorKind::LostWrite));
                     failed += 1;
                 }
             }
@@ -195,4 +195,27 @@ fn wrong_roots_are_found() {
     elsewhere.page = PageNo(1 << 40);
     let root = Root::new(elsewhere, entry.root.height()).unwrap();
     assert!(!with(vec![Entry { root, ..entry }]).is_empty());
+}
+
+#[test]
+fn a_lost_write_and_a_page_gone_astray_are_told_apart() {
+    let mut disk = filled();
+    let mut leaves = disk.pages.iter().filter(|(_, bytes)| bytes[4] == 1).map(|(number, _)| *number);
+    let (leaf, other) = (leaves.next().unwrap(), leaves.next().unwrap());
+    let old = disk.pages[&leaf].clone();
+    let kind = |disk: &Disk, at: ChildRef| disk.page(at, 0).map(|_| ()).map_err(|error| error.kind());
+    let checksum = u32::from_le_bytes(old[..4].try_into().unwrap());
+    // What a parent expects, when the page shows what it was before.
+    let newer = ChildRef { page: PageNo(leaf), checksum: checksum ^ 1 };
+    assert_eq!(kind(&disk, newer), Err(ErrorKind::LostWrite));
+    disk.pages.insert(other, old.clone());
+    let astray = ChildRef { page: PageNo(other), checksum: checksum ^ 1 };
+    assert_eq!(kind(&disk, astray), Err(ErrorKind::WrongPage));
+    let mut torn = old.to_vec();
+    torn[2_000] ^= 1;
+    disk.pages.insert(leaf, torn.into());
+    let at = ChildRef { page: PageNo(leaf), checksum };
+    assert_eq!(kind(&disk, at), Err(ErrorKind::PageChecksum));
+    let text = disk.page(at, 0).map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("birth 1") && text.contains("6964656e74697479"), "{text}");
 }

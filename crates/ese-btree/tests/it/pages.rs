@@ -235,7 +235,8 @@ impl Sink for Writer<'_> {
         Ok(())
     }
 
-    fn free(&mut self, stretch: Stretch) {
+    fn free(&mut self, stretch: Stretch) -> Result<()> {
         self.freed.push(stretch);
+        Ok(())
     }
 }

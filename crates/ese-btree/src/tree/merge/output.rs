@@ -56,7 +56,7 @@ impl<P: Pages> TreeMerge<P> {
         at: ChildRef,
     ) -> Result<()> {
         let node = pages.held(at, below_level(level + 1))?;
-        sink.free(Stretch { page: at.page, pages: 1, birth: node.birth() });
+        sink.free(Stretch { page: at.page, pages: 1, birth: node.birth() })?;
         if level == 0 {
             self.pending[0].set_low(low);
             for index in 0..node.count() {
