@@ -21,7 +21,7 @@ pub mod tree;
 pub use forest::{Entry, Forest, ForestMerge};
 pub use node::{
     NodeView, RUN_HEADER_BYTES,
-    parse::{Verify, parse_run, run_pages},
+    parse::{Verify, check_run_header, check_run_value, parse_run, run_pages},
 };
 pub use pages::{ChildRef, PageBytes, PageNo, Pages, RunRef, Sink, Stretch};
 pub use tree::{Change, Range, Root, Side, TreeMerge};

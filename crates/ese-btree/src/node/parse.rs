@@ -81,6 +81,42 @@ pub fn parse_run(bytes: &[u8], at: RunRef, verify: Verify) -> Result<&[u8]> {
     Ok(value)
 }
 
+/// Checks, before the value of the run that `at` names is read, that `header`, the first [`RUN_HEADER_BYTES`], is the
+/// run's.
+///
+/// # Errors
+/// `PageChecksum`.
+pub fn check_run_header(header: &[u8], at: RunRef) -> Result<()> {
+    let found = RunHeader::ref_from_prefix(header).ok().map(|(header, _)| header);
+    let fits = found.is_some_and(|found| {
+        found.checksum.get() == at.checksum
+            && found.kind == KIND_RUN
+            && found.magic == MAGIC
+            && found.page.get() == at.page.0
+            && found.birth.get() == at.birth
+            && found.len.get() == at.len
+    });
+    if fits && at.len <= VALUE_MAX {
+        return Ok(());
+    }
+    let (page, birth) = found.map_or((0, 0), |found| (found.page.get(), found.birth.get()));
+    let what = format!("run at page {}: it says page {page}, birth {birth}", at.page);
+    Err(Error::new(ErrorKind::PageChecksum, what))
+}
+
+/// Checks the value of a run that was read apart from its header, which [`check_run_header`] accepted.
+///
+/// # Errors
+/// `PageChecksum`.
+pub fn check_run_value(header: &[u8], value: &[u8], at: RunRef) -> Result<()> {
+    let computed = checksum_of(header.get(4..RUN_HEADER_BYTES).unwrap_or_default(), value);
+    if computed == at.checksum {
+        return Ok(());
+    }
+    let what = format!("run at page {}: checksum {computed:08x}, expected {:08x}", at.page, at.checksum);
+    Err(Error::new(ErrorKind::PageChecksum, what))
+}
+
 /// How many pages a run takes whose value has `len` bytes.
 #[must_use]
 pub fn run_pages(len: u32, page_size: usize) -> u64 {

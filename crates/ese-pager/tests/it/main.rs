@@ -1,0 +1,4 @@
+//! Tests of the store on the operating system's disk.
+
+mod common;
+mod model;
