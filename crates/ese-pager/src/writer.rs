@@ -357,6 +357,7 @@ impl Writer {
         let has_it =
             newest.merged >= state.number() && newest.point.map(|(_, point)| point.at) == at.map(|at| at.at);
         if !has_it || self.shared.space.lock().is_changed() {
+            self.shared.space.lock().rewind();
             self.begin(state, at)?;
             while self.running.is_some() {
                 self.advance()?;

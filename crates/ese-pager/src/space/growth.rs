@@ -75,6 +75,11 @@ impl Space {
         self.grow(shared, (start + pages).saturating_sub(self.pages).max(1))
     }
 
+    /// Has the search for free pages begin at the start of the file: what is written next may leave its end free.
+    pub(crate) fn rewind(&mut self) {
+        self.cursor = (0, 0);
+    }
+
     /// Gives up the available pages at the end of the file. Returns how many; the file itself is as long as before.
     ///
     /// # Errors

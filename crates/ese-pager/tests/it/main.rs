@@ -1,4 +1,6 @@
 //! Tests of the store on the operating system's disk.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
 
 mod common;
+mod files;
 mod model;
