@@ -11,7 +11,10 @@ use super::{
     },
     search::{Head, count_below, count_equal},
 };
-use crate::pages::{ChildRef, PageBytes, PageNo, RunRef};
+use crate::{
+    pages::{ChildRef, PageBytes, PageNo, RunRef},
+    prefetch,
+};
 use ese_base::{Error, ErrorKind, Value};
 use std::{
     cmp::Ordering,
@@ -51,6 +54,9 @@ pub(crate) struct LeafRow {
     pub(crate) key_len: usize,
     is_run: bool,
 }
+
+/// How much of a row found by its key is asked for at once.
+const VALUE_AHEAD_BYTES: usize = 256;
 
 /// How much [`NodeView::copy_suffix`] may write behind a suffix.
 pub(crate) const COPY_SLACK: usize = 24;
@@ -346,6 +352,8 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
             return self.search_ties(suffix, guess, head).ok().map(|index| self.cell(index));
         }
         let row = self.row(&self.row_parts(), guess);
+        // The value's lines are asked for with the key's: whoever asked for the row will look at both.
+        prefetch::lines(&self.bytes, row.start, row.end.saturating_sub(row.start).min(VALUE_AHEAD_BYTES));
         let is_equal = row.key_len == suffix.len()
             && suffix.get(HEAD_BYTES..).is_none_or(|beyond| equal(&self.bytes[row.start..row.cell], beyond));
         is_equal.then(|| self.row_cell(&row))
