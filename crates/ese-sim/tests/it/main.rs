@@ -12,6 +12,8 @@ mod model;
 #[cfg(not(shuttle))]
 mod orders;
 #[cfg(not(shuttle))]
+mod pager;
+#[cfg(not(shuttle))]
 mod races;
 #[cfg(not(shuttle))]
 mod random;
