@@ -354,9 +354,15 @@ impl<B: Deref<Target = [u8]>> NodeView<B> {
         let row = self.row(&self.row_parts(), guess);
         // The value's lines are asked for with the key's: whoever asked for the row will look at both.
         prefetch::lines(&self.bytes, row.start, row.end.saturating_sub(row.start).min(VALUE_AHEAD_BYTES));
-        let is_equal = row.key_len == suffix.len()
-            && suffix.get(HEAD_BYTES..).is_none_or(|beyond| equal(&self.bytes[row.start..row.cell], beyond));
-        is_equal.then(|| self.row_cell(&row))
+        if row.key_len != suffix.len() {
+            return None;
+        }
+        if let Some(beyond) = suffix.get(HEAD_BYTES..)
+            && !equal(&self.bytes[row.start..row.cell], beyond)
+        {
+            return None;
+        }
+        Some(self.row_cell(&row))
     }
 
     /// What `key` has beyond the prefix, and its head; where it would lie when it does not begin with the prefix.
