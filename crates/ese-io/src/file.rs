@@ -114,4 +114,11 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// # Errors
     /// `FileAccessDenied` when another opening holds the file, `DiskIo`.
     fn lock(&self, mode: LockMode) -> Result<()>;
+
+    /// Gives the lock of this opening back, if it has one, though handles and regions of it are still there. From then on
+    /// others may change the file: whoever vouched for the bytes of a region by the lock does so no more.
+    ///
+    /// # Errors
+    /// `DiskIo`.
+    fn unlock(&self) -> Result<()>;
 }

@@ -1,11 +1,15 @@
 //! The store: one database file, its newest state, and what the engine does with it.
 
-use crate::{base::State, medium::Shared, writer::Writer};
+use crate::{
+    base::{State, read_state},
+    medium::Shared,
+    writer::Writer,
+};
 use ese_base::{
     AttachmentNo, Error, ErrorKind, Position, Result, TreeNo, limits,
     sync::{Mutex, atomic::Ordering},
 };
-use ese_core::{Base, LogPoint, Merge, Store, StoreStats};
+use ese_core::{Base, LogPoint, Merge, Stamp, Store, StoreStats};
 use std::sync::{Arc, Weak};
 
 /// A database in a file. See the crate's documentation for an example.
@@ -67,6 +71,22 @@ impl Pager {
     /// writing reports, which is final.
     pub fn adopt(&self, attached: Option<(AttachmentNo, LogPoint)>) -> Result<()> {
         self.writer.lock().adopt(attached)
+    }
+
+    /// Unlocks the file, if nobody holds a state of it; else it stays locked until the last of them is gone.
+    fn give_file_back(&self) -> Result<()> {
+        let nothing: Arc<dyn State> = read_state(&self.shared, 0, Position::FIRST, None)?;
+        let mut newest = self.newest.lock();
+        let is_held = Arc::strong_count(&newest) > 1;
+        let others = self.states.lock().iter().filter(|state| state.strong_count() > 0).count();
+        if is_held || others > 1 {
+            return Ok(());
+        }
+        // From here on nothing leads to a page any more: whoever asks for the newest state gets one without rows.
+        let last = std::mem::replace(&mut *newest, nothing);
+        drop(newest);
+        drop(last);
+        self.shared.file.disk_file.unlock()
     }
 
     /// Makes `state` the newest.
@@ -140,6 +160,15 @@ impl Store for Pager {
         prepared
     }
 
+    fn stamp(&self) -> Option<Stamp> {
+        let (attachment, at) = self.point()?;
+        Some(Stamp { attachment, at, is_clean: self.is_clean() })
+    }
+
+    fn adopt(&self, under: Option<(AttachmentNo, LogPoint)>) -> Result<()> {
+        Pager::adopt(self, under)
+    }
+
     /// As the trait says. `at` is the log point up to which `base` holds everything of this database, in the log that the
     /// file was adopted for. The base is the newest one when its checkpoint begins; merges may go on meanwhile. One that
     /// is under way is completed before another begins. When a state is durable, a further call brings the older meta
@@ -159,10 +188,13 @@ impl Store for Pager {
     fn close(&self, clean: bool) -> Result<()> {
         let state = self.newest_state();
         let mut writer = self.writer.lock();
-        if clean {
-            return writer.close_clean(&state);
-        }
-        writer.close_dirty();
-        Ok(())
+        let closed = if clean {
+            writer.close_clean(&state)
+        } else {
+            writer.close_dirty();
+            Ok(())
+        };
+        drop((state, writer));
+        closed.and(self.give_file_back())
     }
 }

@@ -1,7 +1,8 @@
 //! A checkpoint: the newest bases become what a crash falls back to, and the log below them is let go.
 //!
-//! (1) the log is settled up to the bases' L, (2) every database makes its base durable and says so, (3) the part of the
-//! log that no database needs any more is recycled. Merges may come in between; the bases were chosen before.
+//! Of each database, one after the other: (1) the newest base is chosen and the log settled up to its L, (2) the base is
+//! made durable, and the database says so. At the end (3) the part of the log that no database needs any more is recycled.
+//! Merges may come in between.
 //!
 //! Invariants:
 //! - A base is named with an L below which the log is durable, and only after all it reaches is.
@@ -11,28 +12,27 @@ use super::{
     core::{Attachment, Core},
     trace,
 };
-use crate::seam::{log::LogPoint, store::Base, version_store::VersionStore};
+use crate::seam::{log::LogPoint, merges::NewBase, store::Base, version_store::VersionStore};
 use ese_base::{ErrorKind, Position, Result, sync::atomic::Ordering};
 use std::sync::Arc;
 
 /// See the head of the module.
 pub(super) struct Checkpoint<V: VersionStore> {
-    databases: Vec<InCheckpoint<V>>,
-    /// The lowest of their L.
+    /// The databases that are still to come, the next one last.
+    databases: Vec<Arc<Attachment<V>>>,
+    /// The base of the last of them, once its first step was taken.
+    chosen: Option<(Arc<dyn Base>, Option<LogPoint>)>,
+    /// The lowest L of the others.
     below: Position,
     full: bool,
-}
-
-struct InCheckpoint<V: VersionStore> {
-    attachment: Arc<Attachment<V>>,
-    base: Arc<dyn Base>,
-    at: Option<LogPoint>,
 }
 
 /// What a step of a checkpoint came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     More,
+    /// A merge has to be published first.
+    Waits,
     /// Everything below is durable without the log.
     Done(Position),
     /// A database has no space; what it could do is done.
@@ -40,45 +40,65 @@ pub(super) enum Progress {
 }
 
 impl<V: VersionStore> Checkpoint<V> {
-    /// Chooses the newest bases and settles the log below them.
-    pub(super) fn begin(core: &Core<V>) -> Result<Self> {
-        let bases = core.versions.newest_bases();
-        let end = bases.iter().map(|base| base.l).max().unwrap_or(Position::FIRST);
-        let settled = core.publication.log().map(|log| log.settle(end)).transpose()?;
-        let mut databases = Vec::with_capacity(bases.len());
-        let mut below = end;
-        for new in bases {
-            // One that is gone in between was brought to its end by its detach.
-            let (Ok(attachment), Some(base)) = (core.attachment(new.attachment), new.base) else { continue };
-            below = below.min(new.l);
-            let at = settled.map(|point| LogPoint { at: new.l, ..point });
-            databases.push(InCheckpoint { attachment, base, at });
-        }
+    /// A checkpoint of all attached databases.
+    pub(super) fn begin(core: &Core<V>) -> Self {
+        let mut databases: Vec<_> = core.attachments.read().iter().cloned().collect();
         databases.reverse();
-        Ok(Checkpoint { databases, below, full: false })
+        Checkpoint { databases, chosen: None, below: Position::UNCLAIMED, full: false }
     }
 
     /// Takes one bounded step.
     pub(super) fn step(&mut self, core: &Core<V>) -> Result<Progress> {
-        let Some(next) = self.databases.last() else { return self.recycle(core) };
-        // A store's changes come from one thread at a time: a merge has its turn between steps.
-        let applier = core.applier.lock();
-        let is_out = next.attachment.out.load(Ordering::SeqCst);
-        let stepped =
-            if is_out { Ok(true) } else { next.attachment.store.checkpoint_step(&next.base, next.at) };
-        drop(applier);
-        match stepped {
-            Ok(false) => {}
-            Ok(true) => {
-                self.databases.pop();
+        let Some(next) = self.databases.last().cloned() else { return self.recycle(core) };
+        match self.step_database(core, &next) {
+            Ok(Progress::Done(below)) => {
+                self.below = self.below.min(below);
+                self.leave_database();
+                Ok(Progress::More)
             }
             Err(error) if error.kind() == ErrorKind::DiskFull => {
                 self.full = true;
-                self.databases.pop();
+                self.leave_database();
+                Ok(Progress::More)
             }
-            Err(error) => return Err(error),
+            progress => progress,
         }
-        Ok(Progress::More)
+    }
+
+    fn leave_database(&mut self) {
+        self.databases.pop();
+        self.chosen = None;
+    }
+
+    fn step_database(&mut self, core: &Core<V>, database: &Attachment<V>) -> Result<Progress> {
+        // One that is on its way out is brought to its end by its detach.
+        let gone = Ok(Progress::Done(Position::UNCLAIMED));
+        if let Some((base, at)) = &self.chosen {
+            // A store's changes come from one thread at a time: a merge has its turn between steps.
+            let _applier = core.applier.lock();
+            if database.out.load(Ordering::SeqCst) {
+                return gone;
+            }
+            let done = database.store.checkpoint_step(base, *at)?;
+            let l = at.map_or(Position::UNCLAIMED, |at| at.at);
+            return Ok(if done { Progress::Done(l) } else { Progress::More });
+        }
+        let find = || core.versions.newest_bases().into_iter().find(|new| new.attachment == database.number);
+        let Some(NewBase { l, base: Some(base), .. }) = find() else { return gone };
+        let settled = core.publication.log().map(|log| log.settle(l)).transpose()?;
+        let at = settled.map(|point| LogPoint { at: l, ..point });
+        let _applier = core.applier.lock();
+        if database.out.load(Ordering::SeqCst) {
+            return gone;
+        }
+        // A merge may have made a newer base since, or one that is not published yet.
+        let is_newest = |newest: Arc<dyn Base>| std::ptr::addr_eq(Arc::as_ptr(&newest), Arc::as_ptr(&base));
+        if !is_newest(database.store.newest()) {
+            return Ok(Progress::Waits);
+        }
+        let done = database.store.checkpoint_step(&base, at)?;
+        self.chosen = Some((base, at));
+        Ok(if done { Progress::Done(l) } else { Progress::More })
     }
 
     fn recycle(&self, core: &Core<V>) -> Result<Progress> {

@@ -91,44 +91,48 @@ impl<V: VersionStore> Core<V> {
     /// Gives a store its number, in the log's list and in its own file, and puts it into the view.
     fn take_in(&self, name: &str, store: &Arc<dyn Store>) -> Result<AttachmentNo> {
         let mut last = self.next_attachment.lock();
-        self.check_whole(name, store.stamp(), *last)?;
+        let next = self.publication.claimed().next;
+        let l = self.check_whole(name, store.stamp(), *last)?.unwrap_or(next);
         let number = AttachmentNo(last.checked_add(1).ok_or(ErrorKind::TooManyAttachedDatabases)?);
-        let l = self.publication.claimed().next;
-        if self.publication.log().is_some() {
-            let (log, epoch) = self.log_identity;
-            store.adopt(number, LogPoint { log, epoch, at: l })?;
-            // From here on the number counts as given, whether or not the list has it.
-            *last = number.0;
-            if let Err(error) = self.list(name, number) {
-                // Nothing was written in it: it is as whole as it was.
-                store.close(true)?;
-                return Err(error);
-            }
-        }
+        let (log, epoch) = self.log_identity;
+        let has_log = self.publication.log().is_some();
+        store.adopt(has_log.then_some((number, LogPoint { log, epoch, at: l })))?;
+        // From here on the number counts as given, whether or not the list has it.
         *last = number.0;
-        let published = self.publish_attachment(number, store, l);
-        if published.is_err() && self.publication.log().is_some() {
+        if has_log && let Err(error) = self.list(name, number) {
+            // Nothing was written in it: it is as whole as it was.
             store.close(true)?;
-            self.unlist(name)?;
+            return Err(error);
         }
-        published.map(|()| number)
+        if let Err(error) = self.publish_attachment(number, store, l) {
+            store.close(true)?;
+            if has_log {
+                self.unlist(name)?;
+            }
+            return Err(error);
+        }
+        Ok(number)
     }
 
     /// Whether a database holds all that was ever committed in it, as far as it can tell itself; `last` is the last
-    /// attachment number that was given.
-    fn check_whole(&self, name: &str, stamp: Option<Stamp>, last: u32) -> Result<()> {
-        let (Some(stamp), Some(log)) = (stamp, self.publication.log()) else { return Ok(()) };
-        // A number that was never given: the crash came between the stamp and the list, and nothing was written.
-        let never_listed = stamp.at.log == log.identity() && stamp.attachment.0 > last;
-        if stamp.is_clean || never_listed {
-            return Ok(());
+    /// attachment number that was given. The position at which it stands, if that is one of this log.
+    fn check_whole(&self, name: &str, stamp: Option<Stamp>, last: u32) -> Result<Option<Position>> {
+        let (Some(stamp), Some(log)) = (stamp, self.publication.log()) else { return Ok(None) };
+        if stamp.is_clean {
+            return Ok(None);
         }
-        let what = if stamp.at.log == log.identity() {
-            format!("{name:?} is a copy from before the end of its attachment {}", stamp.attachment.0)
-        } else {
-            format!("{name:?} needs the log {:032x} from position {} on", stamp.at.log, stamp.at.at)
-        };
-        Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what))
+        if stamp.at.log != log.identity() {
+            let what =
+                format!("{name:?} needs the log {:032x} from position {} on", stamp.at.log, stamp.at.at);
+            return Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what));
+        }
+        if stamp.attachment.0 <= last {
+            let what =
+                format!("{name:?} is a copy from before the end of its attachment {}", stamp.attachment.0);
+            return Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what));
+        }
+        // A number that was never given: the crash came between the stamp and the list, and nothing was written.
+        Ok(Some(stamp.at.at))
     }
 
     /// Enters a database into the log's list.
@@ -237,50 +241,49 @@ impl<V: VersionStore> Core<V> {
             return in_use(&reader, "still reads an older view");
         }
         if self.is_durable()
-            && let Err(error) = self.close_out(attachment, &store, bases.pop())
+            && let Err(error) = self.make_whole(attachment, &store, bases.pop())
         {
-            if error.kind() == ErrorKind::DiskFull || error.kind() == ErrorKind::LogFull {
+            if error.kind() == ErrorKind::DiskFull {
                 self.bring_back(attachment, &store)?;
             } else {
                 self.poison(&error);
             }
             return Err(error);
         }
+        if let Err(error) = store.close(true) {
+            self.poison(&error);
+            return Err(error);
+        }
         self.attachments.write().retain(|known| known.number != attachment.number);
-        self.backend.detach(&attachment.name)
+        // Closed before it is taken out of the list: a database that is listed and whole is attached again by the next
+        // start (also when the list cannot be written), one that is neither is lost.
+        let unlisted = if self.publication.log().is_some() { self.unlist(&attachment.name) } else { Ok(()) };
+        drop(store);
+        unlisted.and(self.backend.detach(&attachment.name))
     }
 
-    /// Puts a database that was on its way out back into the view.
+    /// Puts a database that was on its way out back into the view. Nothing was committed in it meanwhile.
     fn bring_back(&self, attachment: &Attachment<V>, store: &Arc<dyn Store>) -> Result<()> {
         let mut applier = self.applier.lock();
         self.finish_merge(&mut applier)?;
-        let at = self.publication.claimed().next;
-        if self.publication.log().is_some() {
-            let (log, epoch) = self.log_identity;
-            store.adopt(attachment.number, LogPoint { log, epoch, at })?;
-        }
-        self.publish_attachment(attachment.number, store, at)?;
+        self.publish_attachment(attachment.number, store, self.publication.claimed().next)?;
         attachment.out.store(false, Ordering::SeqCst);
         Ok(())
     }
 
-    /// Makes a database that is in no view any more durable to its end, says so in it, and takes it out of the list. In
-    /// this order: a database that is listed and clean is attached again by the next start, one that is neither is lost.
-    fn close_out(
+    /// Makes a database that is in no view any more durable to its end.
+    fn make_whole(
         &self,
         attachment: &Attachment<V>,
         store: &Arc<dyn Store>,
         last: Option<NewBase>,
     ) -> Result<()> {
-        let (l, base) = match last {
-            Some(NewBase { l, base: Some(base), .. }) => (l, base),
-            _ => return Err(Error::new(ErrorKind::DatabaseNotFound, format!("{:?}", attachment.name))),
+        let Some(NewBase { l, base: Some(base), .. }) = last else {
+            return Err(Error::new(ErrorKind::DatabaseNotFound, format!("{:?}", attachment.name)));
         };
         let settled = self.publication.log().map(|log| log.settle(l)).transpose()?;
         while !store.checkpoint_step(&base, settled.map(|point| LogPoint { at: l, ..point }))? {}
-        drop(base);
-        store.close(true)?;
-        if self.publication.log().is_some() { self.unlist(&attachment.name) } else { Ok(()) }
+        Ok(())
     }
 
     /// Waits, bounded, until nobody reads a view older than `view`; who still does.

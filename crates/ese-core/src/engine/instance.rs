@@ -124,6 +124,8 @@ impl LocalEngine {
             let (point, recovered) = recovery::run(&core, &**log, main)?;
             core.log_identity = (point.log, point.epoch);
             core.recovered = recovered;
+        } else {
+            core.attachment(AttachmentNo::MAIN)?.store.adopt(None)?;
         }
         let core = Arc::new(core);
         let running =
@@ -202,6 +204,10 @@ impl<V: VersionStore> Running<V> {
         core.work.done.notify_all();
         let mut closed = merged.and(made_durable);
         for attachment in core.attachments.read().iter() {
+            // No view leads to its base any more, whoever still has a session: its file can be given back.
+            core.versions.free_views();
+            core.versions.detach(attachment.number);
+            core.versions.free_views();
             let is_whole =
                 !core.state.is_poisoned() && !attachment.full.load(Ordering::Relaxed) && closed.is_ok();
             closed = closed.and(attachment.store.close(is_whole));

@@ -5,11 +5,15 @@
 //! checkpoint, the merges.
 
 use super::{
+    applier,
     checkpoint::{Checkpoint, Progress, needed_from},
     core::Core,
 };
-use crate::seam::{engine::Step, version_store::VersionStore};
-use ese_base::{Error, ErrorKind, Position, Result};
+use crate::{
+    options::Background,
+    seam::{engine::Step, version_store::VersionStore},
+};
+use ese_base::{Error, ErrorKind, Position, Result, sync::thread};
 use std::time::Duration;
 
 /// What the keeper is doing.
@@ -80,16 +84,19 @@ impl<V: VersionStore> Keeper<V> {
             return Ok(Step::Flushed);
         }
         if self.checkpoint.is_none() && self.is_due(core) {
-            self.checkpoint = Some(Checkpoint::begin(core)?);
+            self.checkpoint = Some(Checkpoint::begin(core));
             return Ok(Step::Checkpointed);
         }
         if let Some(checkpoint) = &mut self.checkpoint {
-            let progress = checkpoint.step(core)?;
-            if progress != Progress::More {
-                self.checkpoint = None;
-                self.note(core, progress);
-            }
-            return Ok(Step::Checkpointed);
+            return Ok(match checkpoint.step(core)? {
+                Progress::More => Step::Checkpointed,
+                Progress::Waits => Step::Waited,
+                progress => {
+                    self.checkpoint = None;
+                    self.note(core, progress);
+                    Step::Checkpointed
+                }
+            });
         }
         Ok(if self.prepare(core)? { Step::Prepared } else { Step::Idle })
     }
@@ -154,11 +161,23 @@ impl<V: VersionStore> Keeper<V> {
 
     fn checkpoint_now(&mut self, core: &Core<V>) -> Result<()> {
         self.checkpoint = None;
-        let mut checkpoint = Checkpoint::begin(core)?;
+        let mut checkpoint = Checkpoint::begin(core);
         loop {
             let progress = checkpoint.step(core)?;
             match progress {
                 Progress::More => continue,
+                Progress::Waits => {
+                    if core.state.is_poisoned() {
+                        return Err(core.state.poison_error());
+                    }
+                    // Where nobody else does, the merge is driven on from here.
+                    if core.options.background == Background::Manual {
+                        applier::step(core)?;
+                    } else {
+                        thread::yield_now();
+                    }
+                    continue;
+                }
                 Progress::Done(_) => self.note(core, progress),
                 Progress::Full => {
                     self.note(core, progress);
@@ -198,7 +217,7 @@ pub(super) fn run<V: VersionStore>(core: &Core<V>) {
         if orders.stop {
             return;
         }
-        if step == Step::Idle {
+        if matches!(step, Step::Idle | Step::Waited) {
             let pause =
                 core.options.flush_interval.clamp(Duration::from_millis(1), Duration::from_millis(100));
             core.work.keep.wait_for(&mut orders, pause);

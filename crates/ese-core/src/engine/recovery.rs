@@ -121,7 +121,7 @@ pub(super) fn run<V: VersionStore>(
             Standing::Here(l) => l,
             Standing::Apart => point.at,
         };
-        core.attachment(number)?.store.adopt(number, LogPoint { at: l, ..point })?;
+        core.attachment(number)?.store.adopt(Some((number, LogPoint { at: l, ..point })))?;
     }
     recovered.took = core.clock.now().saturating_sub(begun);
     trace::recovered(&recovered);

@@ -165,16 +165,19 @@ pub trait Store: Send + Sync {
     }
 
     /// Makes durable where the store stands from now on, and that it is clean no more, before the first position under
-    /// it is claimed. Where that is so already there is nothing to do.
+    /// it is claimed; until then there are merges only. `None`: the engine has no log.
     ///
     /// # Errors
-    /// As [`Merge::apply`].
-    fn adopt(&self, attachment: AttachmentNo, at: LogPoint) -> Result<()> {
-        let _ = (attachment, at);
+    /// `DatabaseDirtyShutdown` when what the store lacks is in another log, or not from that point on; as
+    /// [`Merge::apply`].
+    fn adopt(&self, under: Option<(AttachmentNo, LogPoint)>) -> Result<()> {
+        let _ = under;
         Ok(())
     }
 
-    /// One bounded step in making `base` durable, named by the log point `at`; `true` when it is. A store without a
+    /// One bounded step in making `base` durable, named by the log point `at`; `true` when it is. It is the newest base
+    /// when the first step is taken; merges may go on between steps. A further call when it is durable brings what is
+    /// kept beside it up to it as well, so that it does not hold the log back. A store without a
     /// disk has nothing to do.
     ///
     /// # Errors

@@ -309,7 +309,8 @@ impl Store for ShelfStore {
         *self.stamp.lock()
     }
 
-    fn adopt(&self, attachment: AttachmentNo, at: LogPoint) -> Result<()> {
+    fn adopt(&self, under: Option<(AttachmentNo, LogPoint)>) -> Result<()> {
+        let (attachment, at) = under.expect("there is a log");
         let stands = |stamp: Stamp| {
             !stamp.is_clean
                 && stamp.attachment == attachment

@@ -121,6 +121,10 @@ impl DiskFile for NativeFile {
             Err(error) => Err(on_path("lock", &self.path, error)),
         }
     }
+
+    fn unlock(&self) -> Result<()> {
+        lock::unlock(&self.file).map_err(|error| on_path("unlock", &self.path, error))
+    }
 }
 
 fn wide(len: usize) -> u64 {

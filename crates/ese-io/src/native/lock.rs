@@ -28,6 +28,10 @@ pub(super) fn try_lock(file: &File, mode: LockMode) -> io::Result<Attempt> {
     }
 }
 
+pub(super) fn unlock(file: &File) -> io::Result<()> {
+    fs2::FileExt::unlock(file)
+}
+
 pub(super) fn free_space(path: &Path) -> io::Result<u64> {
     fs2::available_space(path)
 }

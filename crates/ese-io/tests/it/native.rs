@@ -239,6 +239,22 @@ fn a_region_keeps_the_lock_of_its_file() {
 }
 
 #[test]
+fn a_lock_is_given_back_before_its_file_is_closed() {
+    let folder = folder();
+    let path = folder.path().join("a");
+    let file = create(&path);
+    file.allocate(4096).unwrap();
+    file.unlock().unwrap();
+    file.lock(LockMode::Exclusive).unwrap();
+    let region = file.map(0..4096).unwrap();
+    file.unlock().unwrap();
+    let other = DISK.open(&path, OpenMode::ReadWrite).unwrap();
+    other.lock(LockMode::Exclusive).unwrap();
+    fails(file.lock(LockMode::Shared), ErrorKind::FileAccessDenied, &[]);
+    drop(region);
+}
+
+#[test]
 fn maps_need_their_bytes() {
     let folder = folder();
     let file = create(&folder.path().join("a"));

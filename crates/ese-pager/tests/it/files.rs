@@ -289,12 +289,18 @@ fn nothing_is_done_after_the_close_and_the_file_loses_what_is_free_at_its_end() 
     while pair.pager.prepare(3_000_000) {}
     assert!(pair.pager.stats().free_pages * 4096 >= 3_000_000);
     let long = fs::metadata(&path).unwrap().len();
+    let held = pair.pager.newest();
     pair.pager.close(true).unwrap();
+    assert!(rows(&*held).unwrap() == pair.rows, "who holds a state reads on");
+    let again = || Pager::open(&NativeDisk::new(), &path, &PagerOptions::default(), &|_| false);
+    assert_eq!(kind(again()), ErrorKind::FileAccessDenied);
+    drop(held);
     pair.pager.close(true).unwrap();
+    assert!(rows(&*pair.pager.newest()).unwrap().is_empty(), "the file is somebody else's now");
+    drop(again().unwrap());
     assert!(fs::metadata(&path).unwrap().len() < long / 2, "{long}");
     assert_eq!(kind(Arc::clone(&pair.pager).begin_merge()), ErrorKind::NotInitialized);
     assert_eq!(kind(pair.pager.reserve_tree_numbers(1)), ErrorKind::NotInitialized);
-    assert!(rows(&*pair.pager.newest()).unwrap() == pair.rows);
     let pair = Pair { durable: (pair.rows.clone(), pair.next), ..pair }.crash().unwrap();
     assert!(pair.rows.len() == 1);
     pair.verify();

@@ -301,4 +301,13 @@ impl DiskFile for SimFile {
         let what = format!("{mode:?} lock of {}: another instance holds it", self.path.display());
         Err(Error::new(ErrorKind::FileAccessDenied, what))
     }
+
+    fn unlock(&self) -> Result<()> {
+        let unlocked = self.call(Operation::Lock, 0..0, &[], |world, opened, what| {
+            refuse(what)?;
+            world.inode(opened.inode).unlock(opened.number);
+            Ok(())
+        });
+        unlocked.map_err(|error| on_path("unlock", &self.path, error))
+    }
 }

@@ -134,6 +134,10 @@ impl DiskFile for FaultyFile {
     fn lock(&self, mode: LockMode) -> Result<()> {
         self.below.lock(mode)
     }
+
+    fn unlock(&self) -> Result<()> {
+        self.below.unlock()
+    }
 }
 
 fn faulty() -> (Arc<dyn Disk>, Arc<Plan>) {

@@ -152,6 +152,10 @@ impl DiskFile for WrongFile {
     fn lock(&self, mode: LockMode) -> Result<()> {
         self.file.lock(mode)
     }
+
+    fn unlock(&self) -> Result<()> {
+        self.file.unlock()
+    }
 }
 
 /// Crc32c, bit by bit.
