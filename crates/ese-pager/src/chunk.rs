@@ -73,6 +73,13 @@ impl Chunk {
         released
     }
 
+    /// Says of pages new to the chunk that the older meta page may need them.
+    pub(crate) fn hold(&mut self, from: u64, pages: u64) {
+        let words = self.used.len();
+        let held = self.held.get_or_insert_with(|| vec![0; words].into_boxed_slice());
+        set(held, from, pages, Mark::Set);
+    }
+
     /// Marks pages available or not.
     pub(crate) fn mark_available(&mut self, from: u64, pages: u64, mark: Mark) {
         let changed = set(&mut self.available, from, pages, mark);

@@ -57,9 +57,11 @@ impl Slots {
         self.sequence = self.sequence.saturating_add(1);
     }
 
-    /// The lowest L that a slot names.
+    /// The lowest L that a slot names in the log of the newest.
     pub(crate) fn needed_from(&self) -> Option<Position> {
-        self.metas.iter().flatten().filter_map(|meta| meta.point).map(|(_, point)| point.at).min()
+        let log = self.newest().point.map(|(_, point)| point.log);
+        let points = self.metas.iter().flatten().filter_map(|meta| meta.point).map(|(_, point)| point);
+        points.filter(|point| Some(point.log) == log).map(|point| point.at).min()
     }
 
     /// Writes a state into the slot that does not hold the newest one, and makes it durable. Returns the slot.

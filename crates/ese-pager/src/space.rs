@@ -45,6 +45,8 @@ pub(crate) struct Space {
     map: Option<MapRoot>,
     map_pages: u64,
     older: Older,
+    /// What lies behind the pages of the meta page, where [`Older::Unknown`] may need it, is held.
+    surplus_is_held: bool,
 }
 
 /// What the older meta page of the opening needs.
@@ -88,6 +90,7 @@ impl Space {
             map,
             map_pages: pages,
             older,
+            surplus_is_held: false,
         }
     }
 
