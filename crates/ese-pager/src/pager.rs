@@ -49,6 +49,13 @@ impl Pager {
         self.writer.lock().durable().clean
     }
 
+    /// Whether one of the two meta pages was damaged at the opening, or led to damage, and was not written since. The
+    /// other one was opened, and nothing is lost as long as the log reaches [`Pager::point`].
+    #[must_use]
+    pub fn is_meta_page_damaged(&self) -> bool {
+        self.writer.lock().slots().other().is_none()
+    }
+
     /// The identity of the file, drawn when it was made; a copy of the file has the same.
     #[must_use]
     pub fn identity(&self) -> u128 {

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
 
 mod common;
+mod damage;
 mod files;
 mod model;
