@@ -187,6 +187,37 @@ fn newer_formats_and_contradictions_are_refused() {
 }
 
 #[test]
+fn a_file_that_says_it_is_huge_takes_no_more_than_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(&folder);
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let Some(len) = [16 << 40, 15 << 40, 1 << 40].into_iter().find(|len| file.set_len(*len).is_ok()) else {
+        return;
+    };
+    let pages: u64 = len / 4096;
+    for slot in 0..2_u64 {
+        use std::os::unix::fs::FileExt;
+        let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut page = [0; 512];
+        file.read_exact_at(&mut page, 4096 * slot).unwrap();
+        page[80..88].copy_from_slice(&pages.to_le_bytes());
+        let checksum = crc32c::crc32c(&page[4..]);
+        page[..4].copy_from_slice(&checksum.to_le_bytes());
+        file.write_all_at(&page, 4096 * slot).unwrap();
+    }
+    let pager = open(&path).unwrap();
+    assert!(!rows(&*pager.newest()).unwrap().is_empty());
+    let (attachment, at) = pager.point().unwrap();
+    pager.adopt(Some((attachment, at))).unwrap();
+    assert!(pager.check(&pager.newest(), &mut |_| {}).is_err(), "the space map does not reach that far");
+    let mut merge = Arc::clone(&pager).begin_merge().unwrap();
+    // Free pages are looked for where the space map is.
+    merge.apply(TreeNo(1), b"short", Change::Put(&[1; 500])).unwrap();
+    merge.finish(Position(at.at.0 + 1)).unwrap();
+    assert!(rows(&*pager.newest()).unwrap().contains_key(&(1, b"short".to_vec())));
+}
+
+#[test]
 fn a_damaged_meta_page_costs_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(&folder);

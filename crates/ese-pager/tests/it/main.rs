@@ -4,4 +4,5 @@
 mod common;
 mod damage;
 mod files;
+mod golden;
 mod model;
