@@ -86,7 +86,8 @@ impl Pager {
         let mut newest = self.newest.lock();
         let is_held = Arc::strong_count(&newest) > 1;
         let others = self.states.lock().iter().filter(|state| state.strong_count() > 0).count();
-        if is_held || others > 1 {
+        // A merge that was not dropped has pages of its state.
+        if is_held || others > 1 || self.shared.merging.load(Ordering::Acquire) {
             return Ok(());
         }
         // From here on nothing leads to a page any more: whoever asks for the newest state gets one without rows.

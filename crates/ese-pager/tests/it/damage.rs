@@ -76,7 +76,7 @@ fn every_changed_byte_is_found_or_means_nothing() {
     let mut refused = 0;
     for at in 0..whole.len() {
         let (page, inside) = (at / PAGE, at % PAGE);
-        if page >= 2 && (is_free(&whole, page) || (inside > 150 && inside < PAGE - 60 && at % 17 != 0)) {
+        if page >= 2 && (is_free(&whole, page) || (inside > 150 && inside < PAGE - 60 && at % 41 != 0)) {
             continue;
         }
         std::os::unix::fs::FileExt::write_at(&file, &[whole[at] ^ 1 << (at % 8)], at as u64).unwrap();
@@ -297,7 +297,7 @@ fn forged_files_are_refused_or_used_without_a_panic() {
     let used: Vec<usize> =
         (0..whole.len() / PAGE).filter(|page| *page < 2 || !is_free(&whole, *page)).collect();
     let mut refused = 0;
-    for round in 0..2_500 {
+    for round in 0..1_500 {
         let mut bytes = whole.clone();
         for _ in 0..rng.random_range(1..4) {
             let page = PAGE * used[rng.random_range(0..used.len())];
@@ -329,5 +329,5 @@ fn forged_files_are_refused_or_used_without_a_panic() {
         let reading = if round % 2 == 0 { Reading::Map } else { Reading::Copy };
         refused += u32::from(use_all(&path, reading).is_err());
     }
-    assert!(refused > 300, "{refused}");
+    assert!(refused > 200, "{refused}");
 }
