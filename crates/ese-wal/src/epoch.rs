@@ -4,7 +4,8 @@
 //! 1. Segments of an epoch that was begun and did not become valid lose their names, newest first.
 //! 2. New segments are written under spare names: a header that says where the old epoch ends, copies of what is in
 //!    doubt, and the batch that makes the epoch valid.
-//! 3. They get their names, the one with that batch last. Until then the old epoch rules, and holds the same.
+//! 3. They get their names one after the other, the one with that batch last. Until then the old epoch rules, and holds
+//!    the same.
 //!
 //! A crash at any step leaves the same transactions. Nothing that exists is changed: what was damaged stays as it is. The
 //! last old segment says that the new one follows before the first batch behind all this is written.
@@ -51,7 +52,12 @@ impl Shared {
     }
 
     /// Step 1, and which spare files there are. Those of a wrong length were being made when a crash came.
+    ///
+    /// The names that are seen may be in memory only: a file that is called spare could be a needed segment again after
+    /// a power cut. So they are made durable before any of these files is written.
     fn gather_spares(&self, old: &Old) -> Result<()> {
+        self.tally.synced();
+        self.folder.sync()?;
         let listing = self.folder.list()?;
         let highest = listing.spares.last().copied().unwrap_or(0);
         self.spare_name.store(highest.saturating_add(1), Ordering::Relaxed);
@@ -131,20 +137,16 @@ impl Shared {
         Ok(SegmentHeader { identity, number, salt: 0, length: 0, block, epoch, begins: None })
     }
 
-    /// Step 3. Returns the last segment, under its name.
+    /// Step 3. Returns the last segment, under its name. Each name is durable before the next is given: an epoch whose
+    /// first segment is not there is taken for one whose first segment was recycled.
     fn name_all(&self, made: Vec<Segment>, names: Vec<Spare>) -> Result<Segment> {
-        let count = made.len();
         let mut named = Vec::new();
-        for (place, (segment, spare)) in made.into_iter().zip(names).enumerate() {
-            if place > 0 && place + 1 == count {
-                self.tally.synced();
-                self.folder.sync()?;
-            }
+        for (segment, spare) in made.into_iter().zip(names) {
             let file = self.folder.promote(spare, segment.header.number)?;
+            self.tally.synced();
+            self.folder.sync()?;
             named.push(Segment { file, ..segment });
         }
-        self.tally.synced();
-        self.folder.sync()?;
         let last = named.last().cloned();
         let mut state = self.state.lock();
         state.live = named.into_iter().map(|segment| Live { segment, limit: None }).collect();

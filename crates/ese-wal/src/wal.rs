@@ -83,9 +83,10 @@ impl Wal {
         options.validate()?;
         if disk.metadata(folder)?.is_none() {
             disk.create_directory(folder)?;
-            if let Some(parent) = folder.parent() {
-                disk.sync_directory(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
-            }
+        }
+        // Also when it was there: who made it may have been killed before this.
+        if let Some(parent) = folder.parent() {
+            disk.sync_directory(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
         }
         let folder = Folder::new(disk, folder);
         if let Some(number) = folder.list()?.segments.first() {

@@ -25,3 +25,5 @@ mod scenario;
 mod shuttle;
 #[cfg(not(shuttle))]
 mod threads;
+#[cfg(not(shuttle))]
+mod wal;

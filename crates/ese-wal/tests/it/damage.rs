@@ -1,4 +1,4 @@
-//! Every byte changed, every file missing, cut, doubled, swapped or foreign: an error that says so, or, in what nobody
+//! Bytes changed (all of them in `ese-sim`), every file missing, cut, doubled, swapped or foreign: an error that says so, or, in what nobody
 //! was promised, nothing lost but that. Never a panic, never an empty log, never a frame that was not written.
 
 use crate::support::{
@@ -57,7 +57,7 @@ fn check(result: Result<Frames, Error>, all: &Frames, lost: usize, path: &Path, 
 }
 
 #[test]
-fn every_byte_changed() {
+fn bytes_changed() {
     for settled in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let (log, frames) = made(folder.path());
@@ -72,7 +72,7 @@ fn every_byte_changed() {
         let segments = before.iter().filter(|(path, _)| path.extension().unwrap() == "log");
         let newest = if settled { usize::MAX } else { 1 };
         for (path, bytes) in segments.rev().take(newest) {
-            for offset in 0..bytes.len() {
+            for offset in (0..bytes.len()).step_by(11) {
                 let mut changed = bytes.clone();
                 let mask = [0x01, 0x80, 0xff][offset % 3];
                 changed[offset] ^= mask;
@@ -83,7 +83,7 @@ fn every_byte_changed() {
             }
             std::fs::write(path, bytes).unwrap();
         }
-        assert!(outcomes["error"] > if settled { 10_000 } else { 1000 }, "{outcomes:?}");
+        assert!(outcomes["error"] > if settled { 1000 } else { 100 }, "{outcomes:?}");
         assert_eq!(outcomes.contains_key("cut"), !settled, "{outcomes:?}");
     }
 }
@@ -122,14 +122,14 @@ fn every_sector_lost_or_old_or_elsewhere() {
 }
 
 #[test]
-fn every_length() {
+fn many_lengths() {
     let folder = tempfile::tempdir().unwrap();
     let (log, frames) = made(folder.path());
     log.wal.settle(log.next).unwrap();
     drop(log);
     for (path, bytes) in snapshot(folder.path()).iter().filter(|(path, _)| path.extension().unwrap() == "log")
     {
-        for length in 0..bytes.len() {
+        for length in (0..bytes.len()).step_by(7) {
             std::fs::write(path, &bytes[..length]).unwrap();
             let error = read(folder.path(), tiny(), Position::FIRST).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LogCorrupted, "{length}: {error}");
