@@ -23,8 +23,11 @@ pub const VALUE_MAX_BYTES: usize = (1 << 31) - 1;
 /// A value must fit this share of the version-store budget (one quarter).
 pub const VALUE_BUDGET_SHARE: u64 = 4;
 
-/// The longest name of a tree or a database, in bytes (ESE: 64 characters).
+/// The longest name of a tree, in bytes (ESE: 64 characters).
 pub const NAME_MAX_BYTES: usize = 64;
+
+/// The longest name of a database, which may be a path, in bytes (ESE: paths of 260 characters).
+pub const DATABASE_NAME_MAX_BYTES: usize = 512;
 
 /// How many databases may be attached to an instance at a time (ESE: 7 with the temporary one).
 pub const DATABASES_MAX: usize = 7;

@@ -111,7 +111,7 @@ impl Engine for ReferenceEngine {
     fn create_database(&self, name: &str) -> Result<AttachmentNo> {
         let mut world = self.shared.world.lock();
         world.open()?;
-        trees::check_name(name)?;
+        trees::check_database_name(name)?;
         if world.database_named(name).is_some() {
             return Err(Error::new(ErrorKind::DatabaseDuplicate, format!("{name:?} exists")));
         }

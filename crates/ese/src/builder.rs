@@ -3,15 +3,22 @@
 //! Settings are data, components are objects: everything but the backend and the clock ends up in the engine's plain
 //! [`Options`], which are validated when the instance is made.
 
-use crate::{Instance, machine};
+use crate::{
+    Instance,
+    durable::{DurableBackend, Logging},
+    machine,
+};
 use ese_base::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
     limits,
 };
 use ese_core::{Backend, Background, Durability, LocalEngine, Options};
+use ese_io::{Disk, NativeDisk};
 use ese_mem::MemoryBackend;
-use std::{sync::Arc, time::Duration};
+use ese_pager::{PagerOptions, Reading};
+use ese_wal::WalOptions;
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// The largest version store that is taken without being asked for.
 const VERSION_STORE_DEFAULT_MAX_BYTES: u64 = 1 << 30;
@@ -20,7 +27,7 @@ const VERSION_STORE_MIN_BYTES: u64 = 1 << 20;
 
 /// Makes an [`Instance`] with other settings than the defaults, from [`Instance::builder`].
 ///
-/// Nothing is checked before [`Builder::in_memory`] or [`Builder::backend`]; a setting out of its bounds fails there
+/// Nothing is checked before [`Builder::open`], [`Builder::in_memory`] or [`Builder::backend`]; a setting out of its bounds fails there
 /// with `InvalidSettings`, naming the setting, its value and its bounds.
 ///
 /// ```
@@ -34,12 +41,14 @@ const VERSION_STORE_MIN_BYTES: u64 = 1 << 20;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `in_memory` or `backend` is called"]
+#[must_use = "a builder does nothing until `open`, `in_memory` or `backend` is called"]
 pub struct Builder {
     options: Options,
     version_store_bytes: Option<u64>,
     generation_bytes: Option<u64>,
-    page_size_bytes: usize,
+    page_size_bytes: Option<usize>,
+    reading: Reading,
+    log: Logging,
     durability: Durability,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -50,17 +59,73 @@ impl Builder {
             options: Options::default(),
             version_store_bytes: None,
             generation_bytes: None,
-            page_size_bytes: limits::PAGE_SIZE_DEFAULT_BYTES,
+            page_size_bytes: None,
+            reading: Reading::Map,
+            log: Logging::On(WalOptions::default()),
             durability: Durability::default(),
             clock: None,
         }
     }
 
-    /// The page size of databases made by [`Builder::in_memory`], in bytes: a power of two, 4,096 (the default) to
-    /// 32,768. Keys may have 1,000 bytes at 4 KiB pages and 2,000 from 8 KiB. A backend given to
-    /// [`Builder::backend`] brings its own.
+    /// The page size of new databases, in bytes: a power of two, 4,096 (the default) to 32,768. Keys may have 1,000 bytes
+    /// at 4 KiB pages and 2,000 from 8 KiB. A database that exists keeps its own, and is refused with `PageSizeMismatch`
+    /// when another one is asked for here. A backend given to [`Builder::backend`] brings its own.
     pub fn page_size(mut self, bytes: usize) -> Builder {
-        self.page_size_bytes = bytes;
+        self.page_size_bytes = Some(bytes);
+        self
+    }
+
+    /// How database files are read; default [`Reading::Map`]. In memory it means nothing.
+    pub fn reading(mut self, reading: Reading) -> Builder {
+        self.reading = reading;
+        self
+    }
+
+    /// The longest segment of the log, in bytes: a multiple of 4,096, at least 16 KiB and at most 1 GiB; default 64 MiB.
+    /// The first ones are shorter. All of them together have at least eight times that (see [`Builder::log_max_bytes`]).
+    pub fn segment_bytes(mut self, bytes: u64) -> Builder {
+        if let Logging::On(log) = &mut self.log {
+            log.segment_max_bytes = bytes;
+            log.segment_min_bytes = log.segment_min_bytes.min(bytes);
+            log.log_max_bytes = log.log_max_bytes.max(bytes.saturating_mul(8));
+        }
+        self
+    }
+
+    /// How long all segments of the log together may get, in bytes, at least eight of the longest; default 2 GiB. Beyond
+    /// it commits fail with `LogFull` until a checkpoint has let segments go, which only a full disk can keep it from for
+    /// long.
+    pub fn log_max_bytes(mut self, bytes: u64) -> Builder {
+        if let Logging::On(log) = &mut self.log {
+            log.log_max_bytes = bytes;
+        }
+        self
+    }
+
+    /// Does without a log (`JET_paramRecovery` off): a commit is durable with the next checkpoint, not before, and a crash
+    /// falls back to the last one. All commits are as lazy ones then. For data that can be made again.
+    pub fn without_log(mut self) -> Builder {
+        self.log = Logging::Off;
+        self
+    }
+
+    /// A lazy commit is durable at the latest after about this time; default 100 ms.
+    pub fn flush_interval(mut self, interval: Duration) -> Builder {
+        self.options.flush_interval = interval;
+        self
+    }
+
+    /// How much log an opening after a crash may have to read, in bytes, about; at least 64 KiB, default 256 MiB
+    /// (`JET_paramCheckpointDepthMax`).
+    pub fn checkpoint_depth_bytes(mut self, bytes: u64) -> Builder {
+        self.options.checkpoint_depth_bytes = bytes;
+        self
+    }
+
+    /// A checkpoint begins when the last one is this old and something was merged since; default 30 s. One begins, too,
+    /// when the log has grown or nothing was committed for a while.
+    pub fn checkpoint_age(mut self, age: Duration) -> Builder {
+        self.options.checkpoint_age = age;
         self
     }
 
@@ -137,19 +202,64 @@ impl Builder {
         self
     }
 
+    /// Opens the instance in `folder`, or makes one there: the folder is made where there is none, in one that exists.
+    /// After a crash, what the log has and the databases have not is done again first ([`Stats::recovered`] tells how
+    /// much). The folder holds the log, the main database `data.ese`, databases by name, and a lock file.
+    ///
+    /// # Errors
+    /// Nothing is changed but by an opening that succeeds.
+    /// - `InvalidSettings`; `PageSizeMismatch`.
+    /// - `FileNotFound`: the folder's own folder does not exist. `InvalidPath`: it is no folder. `FileAccessDenied`:
+    ///   permissions, or another instance or process has it open.
+    /// - `NotADatabase`, `InvalidDatabaseVersion`, `DatabaseCorrupted`, `PageChecksum` and its kin, `FileTooShort`: a
+    ///   database file is not what it should be. `LogCorrupted`, `LogGap`, `LogForeign`, `LogVersion`: the log is not.
+    /// - `DatabaseDirtyShutdown`: the database was not closed and its log is not here. `AttachedDatabaseMismatch`: a
+    ///   database that was attached is missing or is another one.
+    /// - `DiskFull`, `DiskIo`; `OutOfMemory`.
+    ///
+    /// [`Stats::recovered`]: crate::Stats::recovered
+    ///
+    /// ```
+    /// # #[cfg(unix)] fn main() -> ese::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let folder = folder.path().join("shop");
+    /// let db = ese::Instance::builder().page_size(8192).open(&folder)?;
+    /// let stock = db.tree("stock")?;
+    /// db.write(|tx| stock.put(tx, "apple", "3"))?;
+    /// db.close()?;
+    ///
+    /// let db = ese::Instance::open(&folder)?; // pages are as they were made
+    /// let stock = db.tree("stock")?;
+    /// assert_eq!(db.read(|s| Ok(stock.contains_key(s, "apple")?))?, true);
+    /// # Ok(()) }
+    /// # #[cfg(not(unix))] fn main() {}
+    /// ```
+    pub fn open(self, folder: impl AsRef<Path>) -> Result<Instance> {
+        self.open_on(Arc::new(NativeDisk::new()), folder)
+    }
+
+    /// As [`Builder::open`], on another disk than the machine's: one that is simulated, say.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open_on(self, disk: Arc<dyn Disk>, folder: impl AsRef<Path>) -> Result<Instance> {
+        self.clone().options(machine::memory_bytes()).validate()?;
+        if let Logging::On(log) = &self.log {
+            log.validate()?;
+        }
+        let mut pages = PagerOptions::default();
+        pages.page_size_bytes = self.page_size_bytes.map(check_page_size).transpose()?;
+        pages.reading = self.reading;
+        let backend = DurableBackend::open(disk, folder.as_ref(), pages, self.log)?;
+        self.backend(Arc::new(backend))
+    }
+
     /// Makes an instance in memory: the same engine as on disk, nothing outlives it.
     ///
     /// # Errors
     /// `InvalidSettings`; `OutOfMemory` when the thread that merges cannot be started.
     pub fn in_memory(self) -> Result<Instance> {
-        let page = self.page_size_bytes;
-        let (least, most) = (limits::PAGE_SIZE_MIN_BYTES, limits::PAGE_SIZE_MAX_BYTES);
-        if !page.is_power_of_two() || page < least || page > most {
-            return Err(Error::new(
-                ErrorKind::InvalidSettings,
-                format!("page_size is {page}, must be a power of two from {least} to {most}"),
-            ));
-        }
+        let page = check_page_size(self.page_size_bytes.unwrap_or(limits::PAGE_SIZE_DEFAULT_BYTES))?;
         self.backend(Arc::new(MemoryBackend::new(page)?))
     }
 
@@ -178,6 +288,15 @@ impl Builder {
             self.generation_bytes.unwrap_or(self.options.generation_bytes.min(version_store_bytes / 4));
         Options { version_store_bytes, generation_bytes, ..self.options }
     }
+}
+
+fn check_page_size(page: usize) -> Result<usize> {
+    let (least, most) = (limits::PAGE_SIZE_MIN_BYTES, limits::PAGE_SIZE_MAX_BYTES);
+    if page.is_power_of_two() && (least..=most).contains(&page) {
+        return Ok(page);
+    }
+    let what = format!("page_size is {page}, must be a power of two from {least} to {most}");
+    Err(Error::new(ErrorKind::InvalidSettings, what))
 }
 
 #[cfg(test)]

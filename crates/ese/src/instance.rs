@@ -6,7 +6,7 @@ use crate::{
 };
 use ese_base::{AttachmentNo, CommitId, Error, ErrorKind, Result};
 use ese_core::{Durability, Engine, Mode, SessionOptions, Stats, Step};
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 /// A running storage engine. Clones are the same instance; any thread may use any of them.
 ///
@@ -31,6 +31,14 @@ struct Shared {
 }
 
 impl Instance {
+    /// Opens the instance in `folder` with the default settings, or makes one there; see [`Builder::open`].
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open(folder: impl AsRef<Path>) -> Result<Instance> {
+        Instance::builder().open(folder)
+    }
+
     /// An instance in memory with the default settings; nothing outlives it.
     ///
     /// # Errors
@@ -185,6 +193,16 @@ impl Instance {
     /// [`Background::Manual`]: crate::Background::Manual
     pub fn merge(&self) -> Result<()> {
         self.shared.engine.merge()
+    }
+
+    /// Merges everything committed before the call and makes it durable without the log, which is let go as far as it can
+    /// be: an opening after a crash has nothing to do again. Nobody has to call it: checkpoints begin by themselves
+    /// ([`Builder::checkpoint_depth_bytes`], [`Builder::checkpoint_age`]). In memory it is a merge.
+    ///
+    /// # Errors
+    /// As [`Instance::merge`].
+    pub fn checkpoint(&self) -> Result<()> {
+        self.shared.engine.checkpoint()
     }
 
     /// Asks for a merge without waiting for it.

@@ -71,6 +71,7 @@ mod closure;
 mod counter;
 mod cursor;
 mod database;
+mod durable;
 mod instance;
 pub mod key;
 mod key_range;
@@ -108,7 +109,11 @@ pub use typed::TypedTree;
 pub use ese_base::{
     CommitId, CommitTs, Error, ErrorKind, Position, Result, SessionId, ShortBytes, Value, clock, limits,
 };
-pub use ese_core::{Backend, Background, Durability, Engine, LockMode, SessionOptions, Stats, Step};
+pub use ese_core::{
+    Backend, Background, Durability, Engine, LockMode, Recovered, SessionOptions, Stats, Step,
+};
+pub use ese_io::Disk;
+pub use ese_pager::Reading;
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

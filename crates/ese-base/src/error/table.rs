@@ -87,7 +87,7 @@ errors! {
     DatabaseAttached = -1215, "JET_errDatabaseSharingViolation", "the database is attached already",
         "Use the attachment there is.";
     InvalidName = -1002, "JET_errInvalidName", "invalid name",
-        "Names have 1 to 64 bytes and no control characters.";
+        "Names of trees have 1 to 64 bytes, those of databases to 512, and no control characters.";
     InvalidParameter = -1003, "JET_errInvalidParameter", "invalid parameter",
         "See the documentation of the call.";
     InvalidSettings = -1328, "JET_errInvalidSettings", "invalid settings",

@@ -50,7 +50,7 @@ pub(super) enum Origin {
 impl<V: VersionStore> Core<V> {
     /// Makes or finds a database and attaches it.
     pub(super) fn add_database(&self, name: &str, origin: Origin) -> Result<AttachmentNo> {
-        directory::check_name(name)?;
+        directory::check_database_name(name)?;
         let mut applier = self.applier.lock();
         // Under the lock, which a close takes as well: what is added from here on is closed by it.
         self.state.check()?;

@@ -19,7 +19,7 @@
 
 use ese_base::{
     AttachmentNo, CommitTs, Error, ErrorKind, Result, TreeNo,
-    limits::NAME_MAX_BYTES,
+    limits::{DATABASE_NAME_MAX_BYTES, NAME_MAX_BYTES},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -150,12 +150,21 @@ pub(super) fn tree_of(value: &[u8]) -> Result<TreeNo> {
     Ok(TreeNo(u64::from_le_bytes(number)))
 }
 
-/// Checks a name of a tree or a database.
+/// Checks a name of a tree.
 pub(super) fn check_name(name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > NAME_MAX_BYTES {
+    check_name_within(name, NAME_MAX_BYTES)
+}
+
+/// Checks a name of a database.
+pub(super) fn check_database_name(name: &str) -> Result<()> {
+    check_name_within(name, DATABASE_NAME_MAX_BYTES)
+}
+
+fn check_name_within(name: &str, most: usize) -> Result<()> {
+    if name.is_empty() || name.len() > most {
         return Err(Error::new(
             ErrorKind::InvalidName,
-            format!("it has {} bytes, 1 to {NAME_MAX_BYTES} are allowed", name.len()),
+            format!("it has {} bytes, 1 to {most} are allowed", name.len()),
         ));
     }
     if name.chars().any(char::is_control) {

@@ -215,8 +215,7 @@ impl<V: VersionStore> Running<V> {
         if let (Ok(()), Some(log), false) = (&closed, core.publication.log(), core.state.is_poisoned()) {
             closed = log.close(core.publication.claimed().next);
         }
-        core.versions.free_views();
-        closed
+        closed.and(core.backend.close())
     }
 }
 

@@ -32,10 +32,18 @@ pub trait Backend: Send + Sync {
     fn attach(&self, database: &str) -> Result<Arc<dyn Store>>;
 
     /// Takes back a store of [`Backend::create`] or [`Backend::attach`]: nobody uses it any more, and where it has been
-    /// written to, everything committed in it is in its newest base and the store was closed. The database can be attached again until the instance is closed (and
-    /// after that, where it outlives the instance).
+    /// written to, everything committed in it is in its newest base and the store was closed. The database can be attached
+    /// again until the instance is closed (and after that, where it outlives the instance).
     ///
     /// # Errors
     /// What the medium reports.
     fn detach(&self, database: &str) -> Result<()>;
+
+    /// Gives back what the backend itself holds: the engine is closed, and so are all stores and the log, well or not.
+    ///
+    /// # Errors
+    /// What the medium reports.
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
 }

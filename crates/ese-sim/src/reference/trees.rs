@@ -16,9 +16,18 @@ pub(super) fn standing_row(database: usize, tree: TreeNo) -> RowName {
     (database, TreeNo::DIRECTORY, [&b"t"[..], &tree.0.to_be_bytes()].concat())
 }
 
-/// Names have 1 to 64 bytes and no control characters.
+/// Names of trees have 1 to 64 bytes and no control characters.
 pub(super) fn check_name(name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > limits::NAME_MAX_BYTES || name.chars().any(char::is_control) {
+    check_name_within(name, limits::NAME_MAX_BYTES)
+}
+
+/// Names of databases may be longer.
+pub(super) fn check_database_name(name: &str) -> Result<()> {
+    check_name_within(name, limits::DATABASE_NAME_MAX_BYTES)
+}
+
+fn check_name_within(name: &str, most: usize) -> Result<()> {
+    if name.is_empty() || name.len() > most || name.chars().any(char::is_control) {
         return Err(Error::new(ErrorKind::InvalidName, format!("{name:?}")));
     }
     Ok(())

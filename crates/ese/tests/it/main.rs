@@ -4,6 +4,7 @@
 mod closures;
 mod cursors;
 mod databases;
+mod durable;
 mod ended;
 mod faults;
 mod handles;

@@ -1,0 +1,257 @@
+//! Instances in a folder: what is there after a close, after a crash, and when something is not as it should be.
+
+#![expect(clippy::disallowed_methods, reason = "tests look at files and spoil them")]
+
+use ese::{Durability, ErrorKind, Instance, Reading, Result};
+use std::{fs, path::Path};
+
+fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop");
+    (folder, path)
+}
+
+fn kind<T>(result: Result<T>) -> ErrorKind {
+    match result {
+        Ok(_) => panic!("it was to fail"),
+        Err(error) => error.kind(),
+    }
+}
+
+/// Fills a tree and looks at it again.
+fn fill(db: &Instance, name: &str, rows: u32) {
+    let tree = db.tree(name).unwrap();
+    db.write(|tx| (0..rows).try_for_each(|n| tree.put(tx, n.to_be_bytes(), [n.to_le_bytes()[0]; 100])))
+        .unwrap();
+}
+
+fn count(db: &Instance, name: &str) -> usize {
+    db.read(|s| {
+        let Some(tree) = s.tree(name)? else { return Ok(0) };
+        let mut rows = 0;
+        tree.range(s, ..)?.for_each_row(|key, value| {
+            let n = u32::from_be_bytes(key.try_into().unwrap());
+            assert_eq!(*value, [n.to_le_bytes()[0]; 100]);
+            rows += 1;
+            Ok(())
+        })?;
+        Ok(rows)
+    })
+    .unwrap()
+}
+
+/// Ends an instance without a close: its threads stand still for ever, as a killed process' would.
+fn copy_of(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_of(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_closed_is_there_again() {
+    let (_guard, path) = folder();
+    for round in 0..4_u32 {
+        let db = Instance::open(&path).unwrap();
+        assert_eq!(db.stats().backend, "durable");
+        assert_eq!(db.stats().recovered.transactions, 0, "a close leaves nothing to do again");
+        for before in 0..round {
+            assert_eq!(count(&db, &format!("t{before}")), 1000);
+        }
+        fill(&db, &format!("t{round}"), 1000);
+        db.close().unwrap();
+    }
+}
+
+#[test]
+fn what_was_committed_survives_a_crash() {
+    let (_guard, path) = folder();
+    let db = Instance::open(&path).unwrap();
+    fill(&db, "a", 1000);
+    let session = db.session().unwrap();
+    drop(session);
+    let crashed = path.with_extension("crashed");
+    copy_of(&path, &crashed);
+    fill(&db, "b", 10);
+    let again = Instance::open(&crashed).unwrap();
+    assert_eq!((count(&again, "a"), count(&again, "b")), (1000, 0));
+    assert!(again.stats().recovered.rows >= 1000, "{:?}", again.stats().recovered);
+    assert_eq!(again.check().unwrap(), Vec::<String>::new());
+    again.close().unwrap();
+    db.close().unwrap();
+}
+
+#[test]
+fn lazy_commits_are_flushed_in_time() {
+    let (_guard, path) = folder();
+    let db = Instance::builder().durability(Durability::Lazy).open(&path).unwrap();
+    fill(&db, "a", 10);
+    let tree = db.tree("a").unwrap();
+    let mut session = db.session().unwrap();
+    let mut tx = session.begin().unwrap();
+    tree.put(&mut tx, 77_u32.to_be_bytes(), [77; 100]).unwrap();
+    let commit = tx.commit().unwrap();
+    db.wait_durable(commit).unwrap();
+    let crashed = path.with_extension("crashed");
+    copy_of(&path, &crashed);
+    let again = Instance::open(&crashed).unwrap();
+    assert_eq!(count(&again, "a"), 11);
+}
+
+#[test]
+fn a_folder_is_open_once() {
+    let (_guard, path) = folder();
+    let db = Instance::open(&path).unwrap();
+    assert_eq!(kind(Instance::open(&path)), ErrorKind::FileAccessDenied);
+    // A session that lives on keeps nothing.
+    let session = db.session().unwrap();
+    db.close().unwrap();
+    let again = Instance::open(&path).map(|db| db.close());
+    assert_eq!(again.map(|closed| closed.is_ok()).map_err(|error| error.kind()), Ok(true));
+    drop(session);
+}
+
+#[test]
+fn settings_of_the_file_win_or_are_refused() {
+    let (_guard, path) = folder();
+    let db = Instance::builder().page_size(8192).open(&path).unwrap();
+    assert_eq!(db.stats().page_size_bytes, 8192);
+    db.close().unwrap();
+    assert_eq!(kind(Instance::builder().page_size(4096).open(&path)), ErrorKind::PageSizeMismatch);
+    let db = Instance::builder().reading(Reading::Copy).open(&path).unwrap();
+    assert_eq!(db.stats().page_size_bytes, 8192);
+    fill(&db, "a", 5000);
+    db.merge().unwrap();
+    assert_eq!(count(&db, "a"), 5000);
+    db.close().unwrap();
+}
+
+#[test]
+fn invalid_settings_leave_nothing_behind() {
+    let (_guard, path) = folder();
+    let bad = [
+        Instance::builder().page_size(5000),
+        Instance::builder().segment_bytes(1000),
+        Instance::builder().log_max_bytes(1),
+        Instance::builder().version_store_bytes(1),
+        Instance::builder().checkpoint_depth_bytes(1),
+    ];
+    for builder in bad {
+        assert_eq!(kind(builder.open(&path)), ErrorKind::InvalidSettings);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn other_databases_lie_beside_the_main_one_or_anywhere() {
+    let (guard, path) = folder();
+    let elsewhere = guard.path().join("elsewhere.db");
+    let elsewhere = elsewhere.to_str().unwrap();
+    let db = Instance::open(&path).unwrap();
+    for name in ["second", elsewhere] {
+        let database = db.create_database(name).unwrap();
+        let tree = database.tree(&db, "t").unwrap();
+        let main = db.tree("main").unwrap();
+        db.write(|tx| {
+            tree.put(tx, "k", name)?;
+            main.put(tx, name, "attached")
+        })
+        .unwrap();
+    }
+    for bad in ["", "a/b", "../a", "/", "data", "lock\n"] {
+        assert_eq!(kind(db.create_database(bad)), ErrorKind::InvalidName, "{bad:?}");
+    }
+    assert_eq!(kind(db.create_database("second")), ErrorKind::DatabaseDuplicate);
+    assert_eq!(kind(db.attach_database("third")), ErrorKind::DatabaseNotFound);
+    assert!(path.join("second.ese").exists() && Path::new(elsewhere).exists());
+    let crashed = path.with_extension("crashed");
+    copy_of(&path, &crashed);
+    db.close().unwrap();
+
+    let db = Instance::open(&path).unwrap();
+    assert_eq!(db.database_names(), ["main", "second", elsewhere]);
+    for name in ["second", elsewhere] {
+        let database = db.database(name).unwrap();
+        let tree = database.tree(&db, "t").unwrap();
+        assert_eq!(db.read(|s| Ok(tree.get(s, "k")?.unwrap().to_vec())).unwrap(), name.as_bytes());
+    }
+    db.detach_database("second").unwrap();
+    assert_eq!(db.database_names(), ["main", elsewhere]);
+    db.attach_database("second").unwrap();
+    assert_eq!(db.database_names(), ["main", elsewhere, "second"]);
+    db.close().unwrap();
+    let db = Instance::open(&path).unwrap();
+    assert_eq!(db.database_names(), ["main", elsewhere, "second"]);
+    // The database elsewhere is this one's: a copy of the folder from before does not get it.
+    assert_eq!(kind(Instance::open(&crashed)), ErrorKind::AttachedDatabaseMismatch);
+    db.close().unwrap();
+}
+
+#[test]
+fn without_a_log_a_crash_falls_back_to_the_last_checkpoint() {
+    let (_guard, path) = folder();
+    let db = Instance::builder().without_log().open(&path).unwrap();
+    fill(&db, "a", 100);
+    db.checkpoint().unwrap();
+    fill(&db, "b", 100);
+    let crashed = path.with_extension("crashed");
+    copy_of(&path, &crashed);
+    assert!(!path.join("log").exists());
+    db.close().unwrap();
+    let again = Instance::builder().without_log().open(&crashed).unwrap();
+    assert_eq!((count(&again, "a"), count(&again, "b")), (100, 0));
+    again.close().unwrap();
+    let db = Instance::builder().without_log().open(&path).unwrap();
+    assert_eq!((count(&db, "a"), count(&db, "b")), (100, 100));
+    db.close().unwrap();
+    // Closed in order it can go under a log, and back.
+    let db = Instance::open(&path).unwrap();
+    fill(&db, "c", 10);
+    copy_of(&path, &crashed.join("under"));
+    db.close().unwrap();
+    assert_eq!(
+        kind(Instance::builder().without_log().open(crashed.join("under"))),
+        ErrorKind::DatabaseDirtyShutdown
+    );
+    let db = Instance::builder().without_log().open(&path).unwrap();
+    assert_eq!(count(&db, "c"), 10);
+    db.close().unwrap();
+}
+
+#[test]
+fn what_is_not_as_it_should_be_is_named() {
+    let (guard, path) = folder();
+    let missing = guard.path().join("no").join("shop");
+    assert_eq!(kind(Instance::open(&missing)), ErrorKind::FileNotFound);
+    fs::write(guard.path().join("file"), b"x").unwrap();
+    assert_eq!(kind(Instance::open(guard.path().join("file"))), ErrorKind::InvalidPath);
+    let db = Instance::open(&path).unwrap();
+    fill(&db, "a", 100);
+    let crashed = path.with_extension("crashed");
+    copy_of(&path, &crashed);
+    db.close().unwrap();
+    let fresh = |name: &str, change: &dyn Fn(&Path)| {
+        let copy = path.with_extension(name);
+        copy_of(&crashed, &copy);
+        change(&copy);
+        Instance::open(copy)
+    };
+    let without_log = fresh("a", &|path| fs::remove_dir_all(path.join("log")).unwrap());
+    assert_eq!(kind(without_log), ErrorKind::DatabaseDirtyShutdown);
+    let without_data = fresh("b", &|path| fs::remove_file(path.join("data.ese")).unwrap());
+    assert_eq!(kind(without_data), ErrorKind::AttachedDatabaseMismatch);
+    assert!(!path.with_extension("b").join("data.ese").exists(), "nothing was made");
+    let no_database = fresh("c", &|path| fs::write(path.join("data.ese"), [7; 100_000]).unwrap());
+    assert_eq!(kind(no_database), ErrorKind::NotADatabase);
+    let short = fresh("d", &|path| {
+        let file = fs::File::options().write(true).open(path.join("data.ese")).unwrap();
+        file.set_len(100).unwrap();
+    });
+    assert!(matches!(kind(short), ErrorKind::NotADatabase | ErrorKind::FileTooShort));
+}
