@@ -112,6 +112,18 @@ pub trait Pages: Sync {
     /// What the medium reports; `PageChecksum`, `DatabaseCorrupted`.
     fn page(&self, at: ChildRef, level: u8) -> Result<Self::Bytes<'_>>;
 
+    /// The page of the node at `at`, if it is at hand: nothing is read or verified for it, and nothing waits. For looking
+    /// ahead, so that damage in a page is told when the page is needed, and not before.
+    #[inline(always)]
+    fn ready(&self, at: ChildRef, level: u8) -> Option<Self::Bytes<'_>> {
+        self.page(at, level).ok()
+    }
+
+    /// Says that the node at `at` will be read soon; a hint, for pages that are not [`Pages::ready`].
+    fn will_read(&self, at: ChildRef) {
+        let _ = at;
+    }
+
     /// The node at `at`, which must be of that level.
     ///
     /// # Errors

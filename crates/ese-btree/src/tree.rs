@@ -11,7 +11,7 @@ pub(crate) mod overflow;
 mod take_apart;
 
 pub use cursor::{Range, Side};
-pub use get::get;
+pub use get::{get, leaf_of};
 pub use merge::{Change, TreeMerge, Written};
 pub use multi_get::multi_get;
 pub use take_apart::{Path, Taken, take_apart};

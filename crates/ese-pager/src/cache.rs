@@ -151,6 +151,10 @@ impl Pages for CopyPages {
         }
     }
 
+    fn ready(&self, at: ChildRef, _level: u8) -> Option<Arc<[u8]>> {
+        self.cache.get(at)
+    }
+
     fn held(&self, at: ChildRef, level: u8) -> Result<NodeView<Arc<[u8]>>> {
         self.node(at, level)
     }

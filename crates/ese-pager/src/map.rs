@@ -81,15 +81,20 @@ fn no_bits() -> Bits {
 }
 
 impl Granule {
+    #[inline(always)]
+    fn region(&self) -> Option<&Region> {
+        // SAFETY: the pointer is null, or of a region that the map's list holds until the map, and so the granule, is
+        // dropped; it was complete before the pointer was stored (Release).
+        unsafe { self.region.load(Ordering::Acquire).as_ref() }
+    }
+
     /// The bytes of pages of this granule; `None` where it has no such pages.
     ///
     /// # Safety
     /// The caller reads as the module's head says, for as long as the result lives.
     #[inline(always)]
     unsafe fn bytes(&self, index: usize, pages: usize, page_shift: u32) -> Option<&[u8]> {
-        // SAFETY: the pointer is null, or of a region that the map's list holds until the map is dropped; it was complete
-        // before the pointer was stored (Release).
-        let region = unsafe { self.region.load(Ordering::Acquire).as_ref() }?;
+        let region = self.region()?;
         // SAFETY: the caller's promise is what the region asks for.
         unsafe { region.bytes(index << page_shift..(index + pages) << page_shift) }
     }
@@ -139,9 +144,7 @@ impl FileMap {
         for granule in &self.granules {
             let Some(rest) = pages.checked_sub(start).filter(|rest| *rest > 0) else { break };
             let wanted = rest.min(GRANULE_PAGES);
-            let mapped = granule.region.load(Ordering::Relaxed);
-            // SAFETY: as in `Granule::bytes`.
-            let present = unsafe { mapped.as_ref() }.map_or(0, Region::len);
+            let present = granule.region().map_or(0, Region::len);
             if present < narrow(wanted) << self.page_shift {
                 let range = start << self.page_shift..(start + wanted) << self.page_shift;
                 let region = Arc::new(file.disk_file.map(range)?);
@@ -269,6 +272,20 @@ impl Pages for MapPages {
         };
         prefetch::node(bytes, level);
         Ok(bytes)
+    }
+
+    #[inline]
+    fn ready(&self, at: ChildRef, _level: u8) -> Option<&[u8]> {
+        self.known(at.page)
+    }
+
+    fn will_read(&self, at: ChildRef) {
+        let (granule, index) = split(at.page);
+        if let Some(granule) = self.map.granules.get(granule)
+            && let Some(region) = granule.region()
+        {
+            region.will_need(index << self.map.page_shift..(index + 1) << self.map.page_shift);
+        }
     }
 
     fn held(&self, at: ChildRef, level: u8) -> Result<NodeView<HeldPage>> {

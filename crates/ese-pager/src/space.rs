@@ -26,6 +26,9 @@ use crate::{
 use ese_base::{Error, ErrorKind, Result, sync::atomic::Ordering};
 use ese_btree::{PageNo, Stretch};
 
+/// How many chunks are looked at for a run that none has that is known, before the file grows.
+const RUN_LOADS_MAX: u32 = 16;
+
 /// What is known of the pages of a file.
 pub(crate) struct Space {
     page_size: usize,
@@ -235,11 +238,13 @@ impl Space {
             return Err(Error::new(ErrorKind::ValueTooLarge, format!("{pages} pages in a row")));
         }
         self.collect(shared)?;
+        let mut loads = 0;
         loop {
             if let Some(page) = self.find_run(pages) {
                 return self.claim(shared, Stretch { page, pages, birth: 0 });
             }
-            if !self.load_more(shared)? {
+            loads += 1;
+            if loads > RUN_LOADS_MAX || !self.load_more(shared)? {
                 self.grow_for_run(shared, pages)?;
             }
         }

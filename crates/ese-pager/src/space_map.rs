@@ -19,7 +19,11 @@
 //! ```
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use crate::file::{PageFile, narrow, wide};
+use crate::{
+    file::{PageFile, narrow, wide},
+    map::PAGES_MAX,
+    meta::META_PAGES,
+};
 use ese_base::{Error, ErrorKind, Result};
 use ese_btree::{PageNo, node::MAGIC};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, LE, U32, U64, Unaligned};
@@ -123,7 +127,12 @@ impl MapPage {
     /// `PageChecksum`, `DatabaseCorrupted`; what a read reports.
     pub(crate) fn read(file: &PageFile, at: Entry, level: u8) -> Result<MapPage> {
         let mut bytes = vec![0; file.page_size()].into_boxed_slice();
-        file.read(at.page, &mut bytes)?;
+        let outside = || file.corrupted(format_args!("the space map leads to page {}", at.page));
+        if !(META_PAGES..PAGES_MAX).contains(&at.page.0) {
+            return Err(outside());
+        }
+        let read = file.read(at.page, &mut bytes);
+        read.map_err(|error| if error.kind() == ErrorKind::FileTooShort { outside() } else { error })?;
         let computed = crc32c::crc32c(bytes.get(4..).unwrap_or_default());
         let Ok((header, _)) = Header::ref_from_prefix(&bytes) else {
             return Err(file.corrupted("a page is shorter than its header"));

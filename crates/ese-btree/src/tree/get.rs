@@ -3,7 +3,7 @@
 use super::Root;
 use crate::{
     node::{Cell, NodeView},
-    pages::Pages,
+    pages::{ChildRef, Pages},
 };
 use ese_base::{Result, Value};
 
@@ -24,6 +24,19 @@ pub fn get<'p, P: Pages>(pages: &'p P, root: Root, key: &[u8]) -> Result<Option<
         Some(cell) => value_of(pages, &node, cell).map(Some),
         None => Ok(None),
     }
+}
+
+/// The leaf in which `key` is, or would be. No leaf is read: for asking for many of them before they are needed.
+///
+/// # Errors
+/// What the pages report.
+pub fn leaf_of<P: Pages>(pages: &P, root: Root, key: &[u8]) -> Result<ChildRef> {
+    let mut at = root.node;
+    for level in (1..root.height()).rev() {
+        let node = pages.node(at, level)?;
+        at = node.child(node.child_index(key));
+    }
+    Ok(at)
 }
 
 /// The value that a cell of a leaf holds or names.

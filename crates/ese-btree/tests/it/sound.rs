@@ -2,7 +2,7 @@
 
 use crate::pages::{Disk, TREE};
 use ese_base::ErrorKind;
-use ese_btree::{Change, dump};
+use ese_btree::{Change, Pages, dump, tree};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::{
@@ -222,4 +222,23 @@ proptest! {
             prop_assert!(range.next().unwrap().is_none());
         }
     }
+}
+
+#[test]
+fn the_leaf_of_a_key_is_found_without_reading_leaves() {
+    let mut disk = Disk::default();
+    let key = |number: u32| (number * 2).to_be_bytes().to_vec();
+    disk.merge((0..5_000).map(|number| (key(number), Change::Put(&[7; 60]))));
+    let root = disk.forest.root(TREE).expect("it has rows");
+    let mut leaves = std::collections::BTreeSet::new();
+    for number in 0..10_000_u32 {
+        let at = tree::leaf_of(&disk, root, &number.to_be_bytes()).expect("inner nodes are sound");
+        let leaf = disk.node(at, 0).expect("it is a leaf");
+        assert_eq!(leaf.search(&number.to_be_bytes()).is_ok(), number % 2 == 0);
+        leaves.insert(at.page.0);
+    }
+    for leaf in &leaves {
+        disk.pages.remove(leaf);
+    }
+    assert!(leaves.len() > 50 && tree::leaf_of(&disk, root, &key(9)).is_ok());
 }

@@ -327,7 +327,15 @@ fn forged_files_are_refused_or_used_without_a_panic() {
         }
         fs::write(&path, Sealer::all(bytes)).unwrap();
         let reading = if round % 2 == 0 { Reading::Map } else { Reading::Copy };
-        refused += u32::from(use_all(&path, reading).is_err());
+        if let Err(error) = use_all(&path, reading) {
+            let kinds = [ErrorKind::PageChecksum, ErrorKind::DatabaseCorrupted, ErrorKind::FileTooShort];
+            let others =
+                [ErrorKind::NotADatabase, ErrorKind::InvalidDatabaseVersion, ErrorKind::PageSizeMismatch];
+            let rest = [ErrorKind::DatabaseDirtyShutdown, ErrorKind::WrongPage, ErrorKind::LostWrite];
+            let is_told = kinds.iter().chain(&others).chain(&rest).any(|kind| *kind == error.kind());
+            assert!(is_told, "round {round}: {error}");
+            refused += 1;
+        }
     }
     assert!(refused > 200, "{refused}");
 }

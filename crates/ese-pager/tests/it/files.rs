@@ -1,7 +1,7 @@
 //! What may stand at a path: names, locks, sizes, foreign and damaged files.
 #![expect(clippy::disallowed_methods, reason = "files are looked at and damaged from outside")]
 
-use crate::common::{Pair, draw, faults, point, rows};
+use crate::common::{Pair, Rows, draw, faults, point, rows};
 use ese_base::{AttachmentNo, ErrorKind, Position, Result, TreeNo};
 use ese_core::{Change, LogPoint, Store};
 use ese_io::NativeDisk;
@@ -353,9 +353,9 @@ fn copies_are_right_whatever_is_cached() {
     }
 }
 
-#[test]
-fn while_the_newest_meta_page_is_bad_nothing_it_may_need_is_written() {
-    let folder = tempfile::tempdir().unwrap();
+/// A database that was left open after three checkpoints: its path, what the older and the newer meta page have, and the
+/// newer one's slot.
+fn left_open(folder: &tempfile::TempDir) -> (PathBuf, (Rows, u64), (Rows, u64), usize) {
     let path = folder.path().join("data.ese");
     let mut pair = Pair::create(&path, PagerOptions::default());
     let mut rng = SmallRng::seed_from_u64(9);
@@ -367,28 +367,58 @@ fn while_the_newest_meta_page_is_bad_nothing_it_may_need_is_written() {
     }
     let new = pair.durable.clone();
     drop(pair);
-    let whole = fs::read(&path).unwrap();
-    let sequence = |slot: usize| u64::from_le_bytes(whole[4096 * slot + 72..][..8].try_into().unwrap());
+    let bytes = fs::read(&path).unwrap();
+    let sequence = |slot: usize| u64::from_le_bytes(bytes[4096 * slot + 72..][..8].try_into().unwrap());
     let newest = usize::from(sequence(1) > sequence(0));
-    let mut bytes = whole.clone();
-    bytes[4096 * newest + 200] ^= 1;
-    fs::write(&path, &bytes).unwrap();
-    // Recovery merges before the file is adopted, and is cut short.
-    let pager = open(&path).unwrap();
-    assert!(rows(&*pager.newest()).unwrap() == old.0);
-    assert_eq!(pager.point().unwrap().1.at.0, old.1);
+    (path, old, new, newest)
+}
+
+/// Merges many rows into a database that is not adopted, as recovery does, and is cut short.
+fn merge_and_stop(path: &Path, at: u64) {
+    let pager = open(path).unwrap();
     let mut merge = Arc::clone(&pager).begin_merge().unwrap();
     for key in 0..3_000_u32 {
         merge.apply(TreeNo(1), &key.to_be_bytes(), Change::Put(&[7; 200])).unwrap();
     }
-    merge.finish(Position(old.1 + 1)).unwrap();
+    merge.finish(Position(at + 1)).unwrap();
     assert_eq!(faults(&pager), [""; 0]);
+}
+
+/// Changes a byte.
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, &bytes).unwrap();
+}
+
+#[test]
+fn until_a_database_is_adopted_what_both_meta_pages_need_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old, new, newest) = left_open(&folder);
+    merge_and_stop(&path, new.1);
+    let pair = Pair::open(Arc::new(DISK), path.clone(), PagerOptions::default(), new.clone());
+    drop(pair.unwrap().pager);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ..) = left_open(&folder);
+    merge_and_stop(&path, new.1);
+    flip(&path, 4096 * newest + 200);
+    Pair::open(Arc::new(DISK), path, PagerOptions::default(), old).unwrap().verify();
+}
+
+#[test]
+fn while_the_newest_meta_page_is_bad_nothing_it_may_need_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old, new, newest) = left_open(&folder);
+    let whole = fs::read(&path).unwrap();
+    flip(&path, 4096 * newest + 200);
+    let pager = open(&path).unwrap();
+    assert!(rows(&*pager.newest()).unwrap() == old.0);
+    assert_eq!(pager.point().unwrap().1.at.0, old.1);
     drop(pager);
-    // The bad page is readable again after all.
-    let mut bytes = fs::read(&path).unwrap();
+    merge_and_stop(&path, old.1);
+    let bytes = fs::read(&path).unwrap();
     assert!(bytes[8192..whole.len()] == whole[8192..], "a page was written");
-    bytes[4096 * newest + 200] ^= 1;
-    fs::write(&path, &bytes).unwrap();
-    let pair = Pair::open(Arc::new(DISK), path, PagerOptions::default(), new).unwrap();
-    pair.verify();
+    // The bad page is readable again after all.
+    flip(&path, 4096 * newest + 200);
+    Pair::open(Arc::new(DISK), path, PagerOptions::default(), new).unwrap().verify();
 }

@@ -6,3 +6,4 @@ mod damage;
 mod files;
 mod golden;
 mod model;
+mod threads;
