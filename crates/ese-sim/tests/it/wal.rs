@@ -20,11 +20,12 @@ use std::{path::Path, sync::Arc};
 /// Where the log is.
 const FOLDER: &str = "/log";
 
-fn options() -> WalOptions {
+/// Segments of a few blocks.
+fn options(block_bytes: u32) -> WalOptions {
     let mut options = WalOptions::default();
-    options.block_bytes = 512;
-    options.segment_min_bytes = 4096;
-    options.segment_max_bytes = 4096;
+    options.block_bytes = block_bytes;
+    options.segment_min_bytes = if block_bytes == 512 { 4096 } else { 5 * 4096 };
+    options.segment_max_bytes = options.segment_min_bytes;
     options.buffer_bytes = 8192;
     options.log_max_bytes = 1 << 20;
     options
@@ -71,6 +72,7 @@ struct Program {
     /// An epoch has begun, so there is a log.
     begun: bool,
     life: u64,
+    block_bytes: u32,
     /// The disk may lie: what was acknowledged may be lost, and nothing else.
     trusts_nothing: bool,
 }
@@ -98,6 +100,7 @@ impl Program {
             slot: 0,
             begun: false,
             life: 0,
+            block_bytes: 512,
             trusts_nothing: false,
         }
     }
@@ -166,9 +169,9 @@ impl Program {
         self.life += 1;
         let opened = Wal::exists(files, Path::new(FOLDER)).and_then(|exists| {
             if exists {
-                Wal::open(Arc::clone(files), Path::new(FOLDER), options(), Access::ReadWrite)
+                Wal::open(Arc::clone(files), Path::new(FOLDER), options(self.block_bytes), Access::ReadWrite)
             } else {
-                Wal::create(Arc::clone(files), Path::new(FOLDER), options())
+                Wal::create(Arc::clone(files), Path::new(FOLDER), options(self.block_bytes))
             }
             .map(|wal| (exists, wal))
         });

@@ -13,9 +13,13 @@ use std::sync::Arc;
 /// What a program does behind a recovery: enough that the next one has something to lose.
 const AFTERWARDS: &[Op] = &[Op::Sync(480), Op::Lazy(900), Op::Sync(6000), Op::Checkpoint, Op::Sync(3)];
 
-/// Disks with sectors of 512 bytes that keep anything; the log's blocks are as large.
-const PROFILES: [Profile; 3] =
-    [Profile::ANY_ORDER, Profile::ANY_ORDER.with_torn(Torn::Anything), Profile::IN_ORDER];
+/// What the power leaves, and the log's blocks: as large as the sectors that an interrupted write spoils as a whole.
+const PROFILES: [(Profile, u32); 4] = [
+    (Profile::ANY_ORDER, 512),
+    (Profile::ANY_ORDER.with_torn(Torn::Anything), 512),
+    (Profile::ANY_ORDER.with_torn(Torn::Anything).with_sector(Sector::Large), 4096),
+    (Profile::IN_ORDER, 512),
+];
 
 fn run(program: &mut Program, disk: &SimDisk, ops: &[Op]) -> End {
     let files: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -82,21 +86,21 @@ fn crash_everywhere(
 #[test]
 fn crash_at_every_change_and_again_three_deep() {
     let mut states = 0;
-    for (seed, profile) in (1..).zip(PROFILES) {
-        let disk = SimDisk::new(seed, profile);
-        let depth = Depth { deep: 3, percent: 4 };
-        crash_everywhere(&disk, &Program::new(), EVERYTHING, &depth, seed, &mut states);
+    for (seed, (profile, block_bytes)) in (1..).zip(PROFILES) {
+        let (disk, program) = (SimDisk::new(seed, profile), Program { block_bytes, ..Program::new() });
+        let depth = Depth { deep: 3, percent: 2 };
+        crash_everywhere(&disk, &program, EVERYTHING, &depth, seed, &mut states);
     }
     assert!(states > 10_000, "{states}");
 }
 
 #[test]
 fn random_programs_with_random_crashes() {
-    for seed in 0..400 {
+    for seed in 0..300 {
         let dice = Dice::new(seed);
-        let profile = dice.pick(&PROFILES).with_sector(Sector::Small);
+        let (profile, block_bytes) = dice.pick(&PROFILES);
         let disk = SimDisk::new(seed, profile);
-        let mut program = Program::new();
+        let mut program = Program { block_bytes, ..Program::new() };
         for life in 0..12 {
             if dice.percent(80) {
                 disk.crash_after(dice.below(60));
@@ -154,7 +158,8 @@ fn without_crashes_everything_is_there() {
         let mut program = Program::new();
         assert!(is_over(run(&mut program, &disk, &script(&dice, 60)), &format!("seed {seed}")));
         let files: Arc<dyn Disk> = Arc::new(disk.clone());
-        let log = Wal::open(files, super::FOLDER.as_ref(), super::options(), ese_wal::Access::Read).unwrap();
+        let log =
+            Wal::open(files, super::FOLDER.as_ref(), super::options(512), ese_wal::Access::Read).unwrap();
         assert_eq!(log.durable(), ese_base::Position::FIRST, "nothing is promised before an epoch");
     }
 }

@@ -44,7 +44,7 @@ fn outcome(
     offset: usize,
 ) -> &'static str {
     let mut found = Vec::new();
-    let opened = Wal::open(Arc::clone(files), FOLDER.as_ref(), options(), Access::Read);
+    let opened = Wal::open(Arc::clone(files), FOLDER.as_ref(), options(512), Access::Read);
     let read = opened.and_then(|wal| {
         wal.replay(Position::FIRST, &mut |at, frame| {
             found.push((at, frame.to_vec()));
