@@ -13,6 +13,8 @@
 
 mod growth;
 mod map_write;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use map_write::MapWrite;
 

@@ -295,6 +295,21 @@ fn a_database_belongs_to_its_log_until_it_is_closed() {
 }
 
 #[test]
+fn both_meta_pages_are_stamped_before_anything_is_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(&folder);
+    let under = (AttachmentNo(9), LogPoint { log: 78, epoch: 3, at: Position(500) });
+    open(&path).unwrap().adopt(Some(under)).unwrap();
+    for slot in 0..2 {
+        flip(&path, 4096 * slot + 300);
+        let pager = open(&path).unwrap();
+        assert_eq!((pager.point(), pager.is_clean()), (Some(under), false), "slot {slot} is bad");
+        drop(pager);
+        flip(&path, 4096 * slot + 300);
+    }
+}
+
+#[test]
 fn tree_numbers_are_given_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.ese");
