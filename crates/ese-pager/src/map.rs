@@ -18,7 +18,8 @@
 //!   the claim is refused, or it was not read yet and its checksum fails afterwards. What such a file can still do is
 //!   have two parents for one page; then a page may change under a reader of it. Nodes are read with checked indexes, so
 //!   that this is a wrong answer or a panic; who opens files of strangers reads by [`Reading::Copy`](crate::Reading).
-//! - Nobody else changes or cuts the file: it is locked. It is cut in [`crate::close`] only, behind all that any state has.
+//! - Nobody else changes or cuts the file: it is locked while a state of it is held. It is cut at the close only
+//!   (`writer`), behind all that any state has.
 #![expect(unsafe_code, reason = "pages are borrowed from maps of a file that is written elsewhere")]
 
 use crate::{

@@ -295,6 +295,28 @@ fn a_database_belongs_to_its_log_until_it_is_closed() {
 }
 
 #[test]
+fn the_log_is_kept_for_both_meta_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pair = Pair::create(&folder.path().join("data.ese"), PagerOptions::default());
+    let needed = |pair: &Pair| pair.pager.needed_from().unwrap().0;
+    for number in 1..6 {
+        let row = (1, vec![number], Some(vec![number]));
+        pair.merge([row]).unwrap();
+        let base = pair.pager.newest();
+        let before = needed(&pair);
+        // Nothing is given up before the last step is done.
+        while !pair.pager.checkpoint_step(&base, Some(point(pair.next))).unwrap() {
+            assert_eq!(needed(&pair), before);
+        }
+        assert_eq!(needed(&pair), pair.next - 1, "the older meta page's");
+    }
+    // The same state once more: the older one comes up to it.
+    pair.checkpoint().unwrap();
+    assert_eq!(needed(&pair), pair.next);
+    pair.reopen().unwrap().verify();
+}
+
+#[test]
 fn both_meta_pages_are_stamped_before_anything_is_committed() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(&folder);
