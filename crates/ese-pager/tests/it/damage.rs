@@ -297,7 +297,7 @@ fn forged_files_are_refused_or_used_without_a_panic() {
     let used: Vec<usize> =
         (0..whole.len() / PAGE).filter(|page| *page < 2 || !is_free(&whole, *page)).collect();
     let mut refused = 0;
-    for round in 0..1_500 {
+    for round in 0..400 {
         let mut bytes = whole.clone();
         for _ in 0..rng.random_range(1..4) {
             let page = PAGE * used[rng.random_range(0..used.len())];
@@ -337,5 +337,5 @@ fn forged_files_are_refused_or_used_without_a_panic() {
             refused += 1;
         }
     }
-    assert!(refused > 200, "{refused}");
+    assert!(refused > 60, "{refused}");
 }
