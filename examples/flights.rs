@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`command`] (arguments in, tables out), [`source`] and [`tables`] (files to rows of [`model`], hours
 //! and days in [`moment`]), [`trees`] (what is kept in which order), [`share`] and [`load`] (who writes what, in which
-//! transactions), [`counters`] (escrow), [`query`] (the questions), [`figures`] (the answers), [`report`] (tables for
+//! transactions), [`progress`] (what an earlier run has loaded), [`kill`] (the end of a run), [`counters`] (escrow), [`query`] (the questions), [`figures`] (the answers), [`report`] (tables for
 //! people), [`error`].
 //!
 //! `data/nycflights13` holds the input, and `figures.json` there what a script found without the engine; a test
@@ -12,9 +12,11 @@ pub mod command;
 pub mod counters;
 pub mod error;
 pub mod figures;
+pub mod kill;
 pub mod load;
 pub mod model;
 pub mod moment;
+pub mod progress;
 pub mod query;
 pub mod report;
 pub mod share;

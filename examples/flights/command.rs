@@ -3,28 +3,38 @@
 use super::{
     error::{Error, Result},
     figures::Figures,
-    load::load,
+    kill::Kill,
+    load::{Loaded, load},
     query, report,
     tables::Tables,
 };
 use clap::{Parser, ValueEnum};
 use ese::Instance;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{ffi::OsString, io::Write, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fs, io::Write, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// Loads every flight that left New York in 2013 into ordered trees, by several writers at once, and asks questions.
+///
+/// What is loaded stays in a folder: another run finds it there, loads what is missing, and answers again. That holds for
+/// a run that was killed, too (try --kill-after 100000).
 #[derive(Debug, Parser)]
 #[command(name = "flights", version)]
 struct Arguments {
     /// Where the trees rest.
-    #[arg(long, value_enum, default_value_t = Backend::Memory)]
+    #[arg(long, value_enum, default_value_t = Backend::Durable)]
     backend: Backend,
+    /// The folder of the durable backend, made if absent; remove it to begin anew.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/flights"))]
+    dir: PathBuf,
     /// How many sessions write at once, each on a thread of its own.
     #[arg(long, default_value = "4")]
     threads: NonZeroUsize,
     /// Load only the first N flights.
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
+    /// Kill this process, as kill -9 does, when it has written N flights.
+    #[arg(long, value_name = "N")]
+    kill_after: Option<usize>,
     /// The tail number of the plane whose year is told.
     #[arg(long, default_value = query::PLANE_DEFAULT)]
     plane: String,
@@ -36,6 +46,8 @@ struct Arguments {
 /// Where the trees rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Backend {
+    /// In a folder: what is committed outlives the program, however it ends.
+    Durable,
     /// In memory; nothing is left when the program ends.
     Memory,
 }
@@ -66,18 +78,18 @@ pub fn run(
 
 fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<()> {
     let tables = Tables::read(&arguments.data, arguments.rows)?;
-    let db = match arguments.backend {
-        Backend::Memory => Instance::in_memory()?,
-    };
+    let db = open(arguments, out)?;
     let bar = bar(tables.flights.rows.len());
-    let (took, loaded) = timed(|| load(&db, &tables, arguments.threads, &|rows| bar.inc(rows as u64)))?;
+    let kill = Kill::after(arguments.kill_after);
+    let (took, loaded) =
+        timed(|| load(&db, &tables, arguments.threads, &|rows| bar.inc(rows as u64), &kill))?;
     bar.finish_and_clear();
     let (asked, figures) = timed(|| Ok(query::figures(&db, &loaded.trees, &arguments.plane)?))?;
     let airlines =
         tables.airlines.rows.iter().map(|line| (line.carrier.clone(), line.name.clone())).collect();
     writeln!(out, "{}", report::text(&figures, &airlines))?;
-    let writers = arguments.threads;
-    writeln!(out, "{}", summary(&figures, took, asked, loaded.retries, writers))?;
+    writeln!(out, "{}", told(&figures, &loaded, took, arguments.threads))?;
+    writeln!(out, "All questions answered in {:.2} s", asked.as_secs_f64())?;
     // What readers held a moment ago is given back by the next merge.
     db.merge()?;
     writeln!(out, "{:#?}", db.stats())?;
@@ -90,22 +102,57 @@ fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-fn summary(
-    figures: &Figures,
-    took: Duration,
-    asked: Duration,
-    retries: u64,
-    writers: NonZeroUsize,
-) -> String {
-    let rows: u64 = figures.rows.values().sum();
+/// Opens what the arguments name, and tells what had to be done again.
+fn open(arguments: &Arguments, out: &mut dyn Write) -> Result<Instance> {
+    if arguments.backend == Backend::Memory {
+        return Ok(Instance::in_memory()?);
+    }
+    let dir = &arguments.dir;
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent)
+            .map_err(|error| Error::File { file: parent.into(), what: error.to_string() })?;
+    }
+    let db = Instance::open(dir)?;
+    let recovered = db.stats().recovered;
+    if recovered.transactions > 0 {
+        let seconds = recovered.took.as_secs_f64().max(1e-9);
+        writeln!(
+            out,
+            "The last run did not close {}. Recovered {} transactions with {} rows from {} bytes of log in {seconds:.3} s \
+             ({:.0} rows/s)",
+            dir.display(),
+            report::grouped(recovered.transactions),
+            report::grouped(recovered.rows),
+            report::grouped(recovered.bytes),
+            recovered.rows as f64 / seconds
+        )?;
+    }
+    Ok(db)
+}
+
+/// What was loaded, and how fast.
+fn told(figures: &Figures, loaded: &Loaded, took: Duration, writers: NonZeroUsize) -> String {
     let seconds = took.as_secs_f64().max(1e-9);
+    let number = |rows: usize| report::grouped(rows as u64);
+    if loaded.loaded == 0 {
+        return format!("All {} rows of the files were there already", number(loaded.found));
+    }
+    let retries = loaded.retries;
+    if loaded.found > 0 {
+        return format!(
+            "{} rows of the files were there already; {} loaded by {writers} writers in {seconds:.2} s, {retries} \
+             transactions run again after a conflict",
+            number(loaded.found),
+            number(loaded.loaded)
+        );
+    }
+    let rows: u64 = figures.rows.values().sum();
     format!(
         "{} rows in {} trees loaded by {writers} writers in {seconds:.2} s ({:.0} rows/s), {retries} transactions run \
-         again after a conflict; all questions answered in {:.2} s",
+         again after a conflict",
         report::grouped(rows),
         figures.rows.len(),
         rows as f64 / seconds,
-        asked.as_secs_f64()
     )
 }
 

@@ -1,6 +1,7 @@
 //! Loads the tables: the small ones first, then the flights by several writers at once, each in batches.
 //!
-//! One batch is one transaction. A flight goes into `flights` and its three orderings; its carrier's counters are added
+//! One batch is one transaction, and notes itself in [`progress`](super::progress): what is noted is not loaded again,
+//! and the order inside a day is that of the file, however many runs it takes. A flight goes into `flights` and its three orderings; its carrier's counters are added
 //! to; then, inside a savepoint, it is listed in the board and the timetable. When the timetable has the number on that
 //! day already, rolling back the savepoint takes back the listing alone, with the counter that it had added to; the
 //! flight itself stays, and `rejected` gets its key.
@@ -11,9 +12,12 @@
 
 use super::{
     counters::{Counter, ZEROES},
-    error::Result,
+    error::{Error, Result},
+    kill::Kill,
     model::Flight,
+    progress::{missing, note, noted},
     share::{batches, shares},
+    source::{Row, Rows},
     tables::Tables,
     trees::{FlightKey, Trees},
 };
@@ -30,77 +34,118 @@ const ROUNDS_MAX: u32 = 100;
 pub struct Loaded {
     /// The trees.
     pub trees: Trees,
+    /// Rows of the files that were there before.
+    pub found: usize,
+    /// Rows of the files that were loaded.
+    pub loaded: usize,
     /// Transactions that ran again after a conflict.
     pub retries: u64,
 }
 
-/// Loads everything; `progress` is told how many flights were committed.
+/// Loads what is not there yet; `progress` is told how many flights were committed, now or before, `kill` of each flight.
 ///
 /// # Errors
-/// The engine's; a flight that is in `flights` already, with file and line.
+/// The engine's; a flight that another load has left there, with file and line.
 pub fn load(
     db: &Instance,
     tables: &Tables,
     writers: NonZeroUsize,
     progress: &(dyn Fn(usize) + Sync),
+    kill: &Kill,
 ) -> Result<Loaded> {
     let trees = Trees::open(db)?;
-    load_small(db, trees, tables)?;
-    let shares = shares(&tables.flights.rows, writers.get());
+    let flights_noted = db.read(|s| noted(s, trees.progress, Flight::TABLE))?;
+    same_file(db, trees, tables, &flights_noted)?;
+    let small = load_small(db, trees, tables)?;
+    let shares: Vec<Vec<Range<usize>>> = shares(&tables.flights.rows, writers.get())
+        .into_iter()
+        .map(|share| missing(share, &flights_noted))
+        .collect();
+    let flights: usize = shares.iter().flatten().map(ExactSizeIterator::len).sum();
+    progress(tables.flights.rows.len() - flights);
     let retries = thread::scope(|scope| {
         let writers: Vec<_> = shares
             .into_iter()
-            .map(|share| scope.spawn(|| load_share(db, trees, tables, share, progress)))
+            .map(|share| scope.spawn(|| load_share(db, trees, tables, share, progress, kill)))
             .collect();
         let joined = writers
             .into_iter()
             .map(|writer| writer.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
         joined.sum::<Result<u64>>()
     })?;
-    Ok(Loaded { trees, retries })
+    let loaded = small + flights;
+    Ok(Loaded { trees, found: tables.rows() - loaded, loaded, retries })
 }
 
-/// The tables that others refer to, and a row of counters for each carrier.
-fn load_small(db: &Instance, trees: Trees, tables: &Tables) -> Result<()> {
-    db.write(|tx| {
-        for airline in &tables.airlines.rows {
-            trees.airlines.insert(tx, airline.carrier.as_str(), airline)?;
-            trees.carrier_counters.insert(tx, airline.carrier.as_str(), &ZEROES)?;
-        }
-        for airport in &tables.airports.rows {
-            trees.airports.insert(tx, airport.faa.as_str(), airport)?;
-        }
-        for plane in &tables.planes.rows {
-            trees.planes.insert(tx, plane.tailnum.as_str(), plane)?;
+/// That what is noted came from these flights: the first of each batch is there.
+fn same_file(db: &Instance, trees: Trees, tables: &Tables, noted: &[Range<usize>]) -> Result<()> {
+    let rows = &tables.flights.rows;
+    db.try_read(|s| {
+        for row in noted.iter().map(|batch| batch.start).filter(|row| *row < rows.len()) {
+            if !trees.flights.contains_key(s, rows[row].key())? {
+                return Err(tables.flights.wrong(row, "an earlier run has loaded other flights"));
+            }
         }
         Ok(())
-    })?;
-    for batch in batches(0..tables.weather.rows.len(), BATCH_ROWS) {
-        db.write(|tx| {
-            for hour in &tables.weather.rows[batch.clone()] {
-                trees.weather.insert(tx, (hour.origin.as_str(), hour.time_hour), hour)?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
+    })
 }
 
-/// One writer's share; returns how many transactions ran again.
+/// The tables that others refer to, and a row of counters for each carrier; returns how many rows they were.
+fn load_small(db: &Instance, trees: Trees, tables: &Tables) -> Result<usize> {
+    let airlines = load_table(db, trees, &tables.airlines, |tx, airline| {
+        trees.airlines.insert(tx, airline.carrier.as_str(), airline)?;
+        trees.carrier_counters.insert(tx, airline.carrier.as_str(), &ZEROES)
+    })?;
+    let airports = load_table(db, trees, &tables.airports, |tx, airport| {
+        trees.airports.insert(tx, airport.faa.as_str(), airport)
+    })?;
+    let planes = load_table(db, trees, &tables.planes, |tx, plane| {
+        trees.planes.insert(tx, plane.tailnum.as_str(), plane)
+    })?;
+    let weather = load_table(db, trees, &tables.weather, |tx, hour| {
+        trees.weather.insert(tx, (hour.origin.as_str(), hour.time_hour), hour)
+    })?;
+    Ok(airlines + airports + planes + weather)
+}
+
+/// What is missing of one of them; returns how many rows it was.
+fn load_table<T: Row>(
+    db: &Instance,
+    trees: Trees,
+    table: &Rows<T>,
+    insert: impl Fn(&mut Transaction<'_>, &T) -> ese::Result<()>,
+) -> Result<usize> {
+    let noted = db.read(|s| noted(s, trees.progress, T::TABLE))?;
+    let missing = missing(0..table.rows.len(), &noted);
+    for batch in missing.iter().cloned().flat_map(|range| batches(range, BATCH_ROWS)) {
+        db.write(|tx| {
+            table.rows[batch.clone()].iter().try_for_each(|row| insert(tx, row))?;
+            note(tx, trees.progress, T::TABLE, &batch)
+        })?;
+    }
+    Ok(missing.iter().map(ExactSizeIterator::len).sum())
+}
+
+/// What is missing of one writer's share; returns how many transactions ran again.
 fn load_share(
     db: &Instance,
     trees: Trees,
     tables: &Tables,
-    share: Range<usize>,
+    share: Vec<Range<usize>>,
     progress: &(dyn Fn(usize) + Sync),
+    kill: &Kill,
 ) -> Result<u64> {
     let mut retries = 0;
-    for batch in batches(share, BATCH_ROWS) {
+    for batch in share.into_iter().flat_map(|range| batches(range, BATCH_ROWS)) {
         retries += register_planes(db, trees, &tables.flights.rows[batch.clone()])?;
         let mut runs = 0;
         db.try_write(|tx| {
             runs += 1;
-            batch.clone().try_for_each(|row| load_flight(tx, trees, tables, row))
+            for row in batch.clone() {
+                kill.row();
+                load_flight(tx, trees, tables, row)?;
+            }
+            note(tx, trees.progress, Flight::TABLE, &batch).map_err(Error::from)
         })?;
         retries += runs - 1;
         progress(batch.len());
@@ -145,7 +190,11 @@ fn load_flight(tx: &mut Transaction<'_>, trees: Trees, tables: &Tables, row: usi
     let flight = &tables.flights.rows[row];
     trees.flights.insert(tx, flight.key(), flight).map_err(|error| {
         let stands_twice = error.kind() == ErrorKind::KeyDuplicate && !error.is_concurrent();
-        if stands_twice { tables.flights.wrong(row, "the flight is loaded already") } else { error.into() }
+        if stands_twice {
+            tables.flights.wrong(row, "the flight is there already, from another load")
+        } else {
+            error.into()
+        }
     })?;
     let carrier = flight.carrier.as_str();
     trees.by_carrier_month.insert(tx, ((carrier, flight.month()), flight.key()), &())?;

@@ -46,6 +46,16 @@ impl Tables {
             }
         }
     }
+
+    /// The rows of all of them.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.airlines.rows.len()
+            + self.airports.rows.len()
+            + self.planes.rows.len()
+            + self.weather.rows.len()
+            + self.flights.rows.len()
+    }
 }
 
 fn hour(fields: &Fields<'_>) -> Result<u32, String> {

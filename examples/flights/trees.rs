@@ -14,6 +14,7 @@
 //! rejected                   the key in flights                             -> day
 //! carrier_counters           carrier                                        -> four counters of 8 bytes
 //! unknown_planes             tailnum                                        -> one counter of 8 bytes
+//! progress                   see [`progress`](super::progress)
 //! ```
 //!
 //! Invariants:
@@ -25,6 +26,7 @@ use super::{
     counters,
     model::{Airline, Airport, Flight, Plane, Weather},
     moment::Day,
+    progress::Progress,
 };
 use ese::{Instance, Read, Result, TypedTree, typed::Rkyv};
 use std::collections::BTreeMap;
@@ -66,6 +68,8 @@ pub struct Trees {
     pub carrier_counters: TypedTree<String, [u8; 32]>,
     /// Flights of planes that are not among the planes, by tail number.
     pub unknown_planes: TypedTree<String, i64>,
+    /// What of the files is loaded.
+    pub progress: Progress,
 }
 
 impl Trees {
@@ -88,10 +92,12 @@ impl Trees {
             rejected: db.typed_tree("rejected")?,
             carrier_counters: db.typed_tree("carrier_counters")?,
             unknown_planes: db.typed_tree("unknown_planes")?,
+            progress: db.typed_tree("progress")?,
         })
     }
 
-    /// The number of rows of each tree by its name, counted by walking it.
+    /// The number of rows of each tree by its name, counted by walking it; of `progress` there are none, because they
+    /// tell of the load and not of the flights.
     ///
     /// # Errors
     /// The engine's.

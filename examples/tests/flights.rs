@@ -6,7 +6,8 @@ use ese::{ErrorKind, Instance};
 use ese_examples::flights::{
     command,
     figures::Figures,
-    load::load,
+    kill::Kill,
+    load::{Loaded, load},
     query::{self, PLANE_DEFAULT},
     tables::Tables,
 };
@@ -33,7 +34,7 @@ fn figures(rows: Option<usize>, count: usize) -> Figures {
     let progress = |rows| {
         committed.fetch_add(rows, Ordering::Relaxed);
     };
-    let loaded = load(&db, &tables, writers(count), &progress).unwrap();
+    let loaded = load(&db, &tables, writers(count), &progress, &Kill::default()).unwrap();
     assert_eq!(committed.into_inner(), tables.flights.rows.len());
     let figures = query::figures(&db, &loaded.trees, PLANE_DEFAULT).unwrap();
     assert_eq!(db.check().unwrap(), Vec::<String>::new());
@@ -82,13 +83,40 @@ fn no_flights_are_fine() {
     assert!(none.delays.is_empty());
 }
 
+/// Loads without telling anybody.
+fn load_quietly(db: &Instance, tables: &Tables, count: usize) -> Loaded {
+    load(db, tables, writers(count), &|_| {}, &Kill::default()).unwrap()
+}
+
 #[test]
-fn loading_twice_is_refused_and_leaves_the_first_load_alone() {
-    let tables = Tables::read(&data(), Some(1_000)).unwrap();
+fn what_is_loaded_is_not_loaded_again() {
+    let first = Tables::read(&data(), Some(1_300)).unwrap();
+    let more = Tables::read(&data(), Some(3_000)).unwrap();
     let db = Instance::in_memory().unwrap();
-    let trees = load(&db, &tables, writers(2), &|_| {}).unwrap().trees;
+    assert_eq!((load_quietly(&db, &first, 2).loaded, first.rows()), (first.rows(), first.rows()));
+    let again = load_quietly(&db, &first, 5);
+    assert_eq!((again.loaded, again.found), (0, first.rows()));
+    let rest = load_quietly(&db, &more, 3);
+    assert_eq!((rest.loaded, rest.found), (1_700, first.rows()));
+    assert_eq!(load_quietly(&db, &first, 1).loaded, 0, "fewer rows are asked for than there are");
+    assert_eq!(query::figures(&db, &rest.trees, PLANE_DEFAULT).unwrap(), figures(Some(3_000), 4));
+}
+
+#[test]
+fn other_flights_are_refused_and_leave_the_first_load_alone() {
+    let tables = Tables::read(&data(), Some(1_000)).unwrap();
+    let mut others = Tables::read(&data(), Some(1_000)).unwrap();
+    others.flights.rows.reverse();
+    let db = Instance::in_memory().unwrap();
+    let trees = load_quietly(&db, &tables, 2).trees;
     let before = query::figures(&db, &trees, PLANE_DEFAULT).unwrap();
-    assert!(load(&db, &tables, writers(2), &|_| {}).is_err());
+    others.flights.rows[0].flight += 1;
+    let refused = load(&db, &others, writers(2), &|_| {}, &Kill::default()).unwrap_err();
+    assert!(refused.to_string().contains("line 2: an earlier run has loaded other flights"), "{refused}");
+    // Without the notes it is the flights themselves that are in the way.
+    db.write(|tx| trees.progress.remove_range(tx, ("flights", 0)..("flights", u64::MAX))).unwrap();
+    let refused = load(&db, &tables, writers(2), &|_| {}, &Kill::default()).unwrap_err();
+    assert!(refused.to_string().contains("the flight is there already"), "{refused}");
     assert_eq!(query::figures(&db, &trees, PLANE_DEFAULT).unwrap(), before);
     let mut session = db.session().unwrap();
     let duplicate = trees.planes.insert(&mut session, "N10156", &tables.planes.rows[0]);
@@ -131,7 +159,7 @@ fn run_on_changed(change: impl FnOnce(&Path)) -> (u8, String) {
     let line = "2013,1,1,517,515,2,830,819,11,UA,1545,N14228,EWR,IAH,227,1400,5,15,2013-01-01T10:00:00Z\n";
     write(folder.path(), "flights.csv", &format!("{HEADER}{line}"));
     change(folder.path());
-    let (code, _, err) = run(&["--data", folder.path().to_str().unwrap()]);
+    let (code, _, err) = run(&["--backend", "memory", "--data", folder.path().to_str().unwrap()]);
     (code, err)
 }
 

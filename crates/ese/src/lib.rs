@@ -55,7 +55,8 @@
 //! [limits](manual::limits). Keys and values with types are in [`key`] and [`typed`]. What calls report is said at each;
 //! what all reads and all writes have in common, at [`Read`] and [`Write`].
 //!
-//! So far there is one backend, in memory: nothing outlives the process. Others can be written ([`Builder::backend`]).
+//! An instance rests in a folder ([`Instance::open`]) or in memory ([`Instance::in_memory`]); the rules are the same.
+//! Other backends can be written ([`Builder::backend`]).
 //!
 //! # Features
 //! `tracing`, off by default: merges, waits for memory and failures are told as events of that crate, with the targets
