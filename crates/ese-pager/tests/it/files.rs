@@ -144,6 +144,9 @@ fn a_file_longer_than_it_says_is_fine_and_a_shorter_one_is_not() {
     for cut in [len - 1, len / 2, 8192] {
         file.set_len(cut).unwrap();
         assert_eq!(kind(open(&path)), ErrorKind::FileTooShort, "{cut}");
+        let mut options = PagerOptions::default();
+        options.reading = Reading::Copy;
+        assert_eq!(kind(Pager::open(&DISK, &path, &options, &|_| true)), ErrorKind::FileTooShort);
     }
     file.set_len(4096 + 511).unwrap();
     assert_eq!(kind(open(&path)), ErrorKind::FileTooShort);
