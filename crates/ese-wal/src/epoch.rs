@@ -14,7 +14,7 @@ use crate::{
     folder::Spare,
     format::{
         part::BatchKind,
-        segment::{POSITION_MAX, SegmentHeader, Takeover},
+        segment::{LENGTH_MAX, NUMBER_MAX, SegmentHeader, Takeover},
     },
     pending::Pending,
     reader::{chain::Chain, replay::Found, window::Window},
@@ -67,7 +67,7 @@ impl Shared {
             let length = self.folder.disk.metadata(&path)?.map_or(0, |metadata| metadata.len);
             let is_whole =
                 length.is_multiple_of(4096) || length.is_multiple_of(u64::from(self.options.block_bytes));
-            if is_whole && (self.options.segment_min_bytes..=1 << 30).contains(&length) {
+            if is_whole && (self.options.segment_min_bytes..=LENGTH_MAX).contains(&length) {
                 spares.push(Spare { name, length });
             } else {
                 self.folder.disk.remove(&path)?;
@@ -125,8 +125,8 @@ impl Shared {
         let (identity, number, epoch, block) = match old {
             Old::Nothing(identity) => (*identity, 1, 1, self.options.block_bytes),
             Old::Log(chain, _) => {
-                let above = chain.number_max.checked_add(1).zip(chain.epoch_max.checked_add(1));
-                let Some((number, epoch)) = above else {
+                let number = chain.number_max.checked_add(1).filter(|number| *number < NUMBER_MAX);
+                let Some((number, epoch)) = number.zip(chain.epoch_max.checked_add(1)) else {
                     let what = format!("{}: no number is left for a segment", self.folder.path.display());
                     return Err(Error::new(ErrorKind::LogCorrupted, what));
                 };
@@ -225,6 +225,6 @@ fn first_position(old: &Old) -> Result<Position> {
     if found.closed {
         return Ok(found.next);
     }
-    let next = found.highest.0.checked_add(LOST_POSITIONS).filter(|next| *next < POSITION_MAX);
+    let next = found.highest.0.checked_add(LOST_POSITIONS).filter(|next| *next < NUMBER_MAX);
     next.map(Position).ok_or_else(|| Error::new(ErrorKind::LogCorrupted, "no position is left"))
 }

@@ -1,5 +1,6 @@
 //! Settings of a log: plain data, checked once when a log is made or opened.
 
+use crate::format::segment::LENGTH_MAX;
 use ese_base::{Error, ErrorKind, Result};
 
 /// Segments that no commit may use: recovery, checkpoints and the close can always write.
@@ -59,7 +60,7 @@ impl WalOptions {
         for (name, bytes) in
             [("segment_min_bytes", self.segment_min_bytes), ("segment_max_bytes", self.segment_max_bytes)]
         {
-            if !bytes.is_multiple_of(block) || bytes < BLOCKS_MIN * block || bytes > 1 << 30 {
+            if !bytes.is_multiple_of(block) || bytes < BLOCKS_MIN * block || bytes > LENGTH_MAX {
                 return invalid(name, bytes, "whole blocks, at least 4 of them and at most 1 GiB");
             }
         }

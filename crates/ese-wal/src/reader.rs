@@ -8,3 +8,7 @@ pub(crate) mod replay;
 pub(crate) mod tail;
 pub(crate) mod walk;
 pub(crate) mod window;
+
+#[cfg(test)]
+#[cfg(unix)]
+mod hostile_tests;

@@ -22,7 +22,7 @@
 //! A header verifies by itself, without its body: that is how torn ends are told from damage.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use super::{segment::POSITION_MAX, whole_blocks, wide};
+use super::{segment::NUMBER_MAX, whole_blocks, wide};
 use ese_base::Position;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, LE, U32, U64, Unaligned};
 
@@ -83,7 +83,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn seed(self) -> u32 {
+    /// What every checksum here begins with.
+    pub(crate) fn seed(self) -> u32 {
         crc32c::crc32c_append(crc32c::crc32c(&self.salt.to_le_bytes()), &self.offset.to_le_bytes())
     }
 
@@ -165,7 +166,10 @@ impl Part {
             body_crc: raw.body_crc.get(),
             crc,
         };
-        let possible = part.durable < part.sequence && part.from <= part.next && part.next.0 <= POSITION_MAX;
+        let possible = part.durable < part.sequence
+            && part.sequence <= NUMBER_MAX
+            && part.from <= part.next
+            && part.next.0 <= NUMBER_MAX;
         possible.then_some(part)
     }
 

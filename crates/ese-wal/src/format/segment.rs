@@ -33,9 +33,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, LE, U32, U64, U128,
 /// Bytes of the header that are read before the size of a block is known.
 pub(crate) const HEADER_BYTES: usize = size_of::<RawHeader>();
 /// The longest segment, in bytes.
-pub(crate) const LENGTH_MAX: u64 = 1 << 40;
-/// No position is as high: what lies above is no position that was ever claimed.
-pub(crate) const POSITION_MAX: u64 = 1 << 62;
+pub(crate) const LENGTH_MAX: u64 = 1 << 30;
+/// No position, sequence or number of a segment is above: a log that lives for ever does not get there.
+pub(crate) const NUMBER_MAX: u64 = 1 << 62;
 /// Blocks before the first batch.
 pub(crate) const BLOCKS_BEFORE_DATA: u32 = 2;
 
@@ -140,7 +140,7 @@ impl SegmentHeader {
         };
         raw.crc = sealed(raw.as_bytes()).into();
         let mut blocks = raw.as_bytes().to_vec();
-        blocks.resize(usize::try_from(self.data_start()).unwrap_or(HEADER_BYTES), 0);
+        blocks.resize(usize::try_from(self.data_start()).unwrap_or(0).max(HEADER_BYTES), 0);
         blocks
     }
 
@@ -181,7 +181,9 @@ impl SegmentHeader {
             (self.length <= self.data_start(), "there is no space for a batch"),
             (self.number == 0 || self.epoch == 0, "number or epoch is 0"),
             (raw.begins.get() > 1, "the mark of a first segment is neither 0 nor 1"),
-            (raw.old_next.get() > POSITION_MAX, "the position is beyond all positions"),
+            (self.number > NUMBER_MAX, "the number is beyond all numbers"),
+            (raw.old_next.get() > NUMBER_MAX, "the position is beyond all positions"),
+            (raw.old_sequence.get() > NUMBER_MAX, "the sequence is beyond all sequences"),
             (raw.old_epoch.get() >= self.epoch, "the epoch before is not below this one"),
             (raw.old_segment.get() >= self.number, "the segment before is not below this one"),
         ];

@@ -35,6 +35,7 @@ impl<'c> Walk<'c> {
         let mut walk =
             Walk { chain, window: Window::default(), at: Spot { run, segment, offset: 0 }, before: None };
         walk.at = walk.start_of(run, segment).unwrap_or(walk.at);
+        walk.before = walk.segment(walk.at).and_then(|first| first.header.begins);
         walk
     }
 
@@ -104,9 +105,6 @@ impl<'c> Walk<'c> {
     /// The part before the first one of the walk, which was not read.
     fn unseen(&self, first: &Part, spot: Spot) -> Takeover {
         let named = self.segment(spot).map(|segment| &segment.header);
-        if let Some(takeover) = named.and_then(|header| header.begins) {
-            return takeover;
-        }
         Takeover {
             epoch: named.map_or(0, |header| header.epoch),
             segment: named.map_or(0, |header| header.number.saturating_sub(1)),

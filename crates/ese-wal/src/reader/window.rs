@@ -9,8 +9,9 @@ use crate::{
 };
 use ese_base::{Error, ErrorKind, Result};
 
-/// How much is read at once where less is asked for.
-const AHEAD_BYTES: usize = 256 * 1024;
+/// How much is read at once where less is asked for: more and more while one segment is read on.
+const AHEAD_MIN_BYTES: usize = 8 * 1024;
+const AHEAD_MAX_BYTES: usize = 256 * 1024;
 
 /// The bytes read last.
 #[derive(Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Window {
     bytes: Vec<u8>,
     /// Segment and offset of the first of them.
     of: Option<(u64, u64)>,
+    ahead: usize,
 }
 
 impl Window {
@@ -29,9 +31,12 @@ impl Window {
         if let Some(within) = self.within(segment.header.number, offset, len) {
             return Ok(self.bytes.get(within..within + len));
         }
-        self.of = None;
-        let ahead = usize::try_from(segment.header.length - offset).unwrap_or(AHEAD_BYTES).min(AHEAD_BYTES);
-        let wanted = len.max(ahead);
+        let reads_on = self.of.take().is_some_and(|(of, start)| {
+            of == segment.header.number && offset >= start && offset <= start + wide(self.bytes.len())
+        });
+        let ahead = if reads_on { (4 * self.ahead).min(AHEAD_MAX_BYTES) } else { AHEAD_MIN_BYTES };
+        self.ahead = ahead;
+        let wanted = usize::try_from(segment.header.length - offset).unwrap_or(ahead).min(ahead).max(len);
         self.bytes.clear();
         if let Err(error) = self.bytes.try_reserve_exact(wanted) {
             let what = format!("{}, offset {offset}: a batch of {len} bytes", segment.path().display());
@@ -63,13 +68,19 @@ impl Window {
             .filter(|part| part.epoch == segment.header.epoch))
     }
 
-    /// Whether the body of the part whose header stands at `offset` verifies.
+    /// Whether the body of the part whose header stands at `offset` verifies. Piece by piece: nobody has vouched for its
+    /// length yet.
     pub(crate) fn verifies(&mut self, segment: &Segment, offset: u64, part: &Part) -> Result<bool> {
-        let extent = part.extent(segment.header.block).and_then(|extent| usize::try_from(extent).ok());
-        let Some(extent) = extent else { return Ok(false) };
-        let Some(bytes) = self.bytes(segment, offset, extent)? else { return Ok(false) };
-        let body = bytes.get(PART_HEADER_BYTES..).unwrap_or_default();
-        Ok(segment.place(offset).body_crc([body], 0) == part.body_crc)
+        let end = part.extent(segment.header.block).and_then(|extent| offset.checked_add(extent));
+        let Some(end) = end.filter(|end| *end <= segment.header.length) else { return Ok(false) };
+        let mut at = offset + wide(PART_HEADER_BYTES);
+        let mut crc = segment.place(offset).seed();
+        while at < end {
+            let len = usize::try_from(end - at).unwrap_or(AHEAD_MAX_BYTES).min(AHEAD_MAX_BYTES);
+            crc = crc32c::crc32c_append(crc, self.bytes(segment, at, len)?.unwrap_or_default());
+            at += wide(len);
+        }
+        Ok(crc == part.body_crc)
     }
 
     /// The body of a part that verifies.

@@ -2,7 +2,7 @@
 
 use crate::support::{
     assert_same, begin, create, disk, files, frame_of, log_of, read, reopen, replay, small, small_blocks,
-    snapshot,
+    snapshot, tempdir,
 };
 use ese_base::{ErrorKind, Position};
 use ese_core::Log;
@@ -11,7 +11,7 @@ use ese_wal::{Access, Wal, WalOptions};
 #[test]
 fn what_was_flushed_is_there_in_order_and_exact() {
     for options in [small(), small_blocks(), WalOptions::default()] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempdir();
         let mut log = create(folder.path(), options);
         assert_eq!(log.next, Position::FIRST);
         let mut expected = Vec::new();
@@ -39,7 +39,7 @@ fn what_was_flushed_is_there_in_order_and_exact() {
 
 #[test]
 fn epochs_follow_each_other_with_and_without_commits() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut log = create(folder.path(), small());
     let mut expected = Vec::new();
     for round in 0..12 {
@@ -67,7 +67,7 @@ fn epochs_follow_each_other_with_and_without_commits() {
 
 #[test]
 fn positions_without_frames_become_durable_and_are_told_once_settled() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut log = create(folder.path(), small());
     log.sync(10);
     let syncs = log.wal.stats().syncs;
@@ -88,7 +88,7 @@ fn positions_without_frames_become_durable_and_are_told_once_settled() {
 
 #[test]
 fn segments_are_recycled_and_only_what_nobody_needs() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut log = create(folder.path(), small());
     let mut expected = Vec::new();
     for round in 0..200 {
@@ -119,7 +119,7 @@ fn segments_are_recycled_and_only_what_nobody_needs() {
 
 #[test]
 fn a_log_for_reads_changes_nothing_and_takes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut log = create(folder.path(), small());
     log.sync(100);
     log.sync(20_000);
@@ -137,7 +137,7 @@ fn a_log_for_reads_changes_nothing_and_takes_nothing() {
 
 #[test]
 fn an_epoch_begins_after_a_replay_and_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     drop(create(folder.path(), small()));
     let wal = Wal::open(disk(), &log_of(folder.path()), small(), Access::ReadWrite).unwrap();
     assert_eq!(wal.begin_epoch().unwrap_err().kind(), ErrorKind::InvalidParameter);
@@ -150,7 +150,7 @@ fn an_epoch_begins_after_a_replay_and_once() {
 
 #[test]
 fn a_log_is_made_once_and_only_where_there_is_none() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let path = log_of(folder.path());
     assert!(!Wal::exists(&disk(), &path).unwrap());
     drop(Wal::create(disk(), &path, small()).unwrap());
@@ -168,7 +168,7 @@ fn a_log_is_made_once_and_only_where_there_is_none() {
 
 #[test]
 fn a_transaction_is_too_long_or_the_log_is_full_before_anything_is_claimed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut options = small();
     options.log_max_bytes = 12 * options.segment_max_bytes;
     let mut log = create(folder.path(), options);
@@ -197,7 +197,7 @@ fn a_transaction_is_too_long_or_the_log_is_full_before_anything_is_claimed() {
 
 #[test]
 fn an_existing_log_keeps_its_blocks_and_grows_by_the_new_options() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut log = create(folder.path(), small_blocks());
     log.sync(10);
     drop(log);

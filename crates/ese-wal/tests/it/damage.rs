@@ -2,7 +2,7 @@
 //! was promised, nothing lost but that. Never a panic, never an empty log, never a frame that was not written.
 
 use crate::support::{
-    Frames, Running, create, disk, files, log_of, read, reopen, restore, small_blocks, snapshot,
+    Frames, Running, create, disk, files, log_of, read, reopen, restore, small_blocks, snapshot, tempdir,
 };
 use ese_base::{Error, ErrorKind, Position};
 use ese_core::Log;
@@ -59,7 +59,7 @@ fn check(result: Result<Frames, Error>, all: &Frames, lost: usize, path: &Path, 
 #[test]
 fn bytes_changed() {
     for settled in [true, false] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempdir();
         let (log, frames) = made(folder.path());
         if settled {
             log.wal.settle(log.next).unwrap();
@@ -90,7 +90,7 @@ fn bytes_changed() {
 
 #[test]
 fn every_sector_lost_or_old_or_elsewhere() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let (mut log, frames) = made(folder.path());
     let old = snapshot(folder.path());
     let mut frames = frames;
@@ -123,7 +123,7 @@ fn every_sector_lost_or_old_or_elsewhere() {
 
 #[test]
 fn many_lengths() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let (log, frames) = made(folder.path());
     log.wal.settle(log.next).unwrap();
     drop(log);
@@ -145,7 +145,7 @@ fn many_lengths() {
 #[test]
 fn every_segment_missing() {
     for settled in [true, false] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempdir();
         let (log, frames) = made(folder.path());
         if settled {
             log.wal.settle(log.next).unwrap();
@@ -174,7 +174,7 @@ fn every_segment_missing() {
 
 #[test]
 fn spare_files_do_not_matter() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let (log, frames) = made(folder.path());
     while log.wal.prepare().unwrap() {}
     drop(log);
@@ -196,7 +196,7 @@ fn spare_files_do_not_matter() {
 
 #[test]
 fn segments_doubled_swapped_and_of_other_logs() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, other) = (tempdir(), tempdir());
     let (log, frames) = made(folder.path());
     log.wal.settle(log.next).unwrap();
     drop(log);
@@ -229,7 +229,7 @@ fn segments_doubled_swapped_and_of_other_logs() {
 
 #[test]
 fn a_newer_version_is_refused_and_nothing_is_changed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let (log, _) = made(folder.path());
     drop(log);
     let path = files(folder.path(), ".log").pop().unwrap();
@@ -246,7 +246,7 @@ fn a_newer_version_is_refused_and_nothing_is_changed() {
 
 #[test]
 fn damage_refuses_writing_and_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let (log, _) = made(folder.path());
     log.wal.settle(log.next).unwrap();
     drop(log);
@@ -264,7 +264,7 @@ fn damage_refuses_writing_and_changes_nothing() {
 
 #[test]
 fn a_closed_log_reads_little_and_misses_whatever_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut options = tiny();
     options.segment_min_bytes = 1 << 20;
     options.segment_max_bytes = 1 << 20;

@@ -1,6 +1,6 @@
 //! Writes, syncs and names that fail: what is promised stays, nothing is tried again, nothing is written behind.
 
-use crate::support::{create, disk, frame_of, log_of, read, replay, small};
+use crate::support::{create, disk, frame_of, log_of, read, replay, small, tempdir};
 use ese_base::{
     Error, ErrorKind, Position, Result,
     sync::{
@@ -172,8 +172,8 @@ fn work(wal: &Wal, from: Position) -> (Vec<Position>, Option<Error>) {
 #[test]
 fn every_write_and_sync_that_fails_is_final() {
     for call in [Call::Write, Call::Sync, Call::Rename, Call::SyncDirectory] {
-        for after in (0..).step_by(5) {
-            let folder = tempfile::tempdir().unwrap();
+        for after in 0.. {
+            let folder = tempdir();
             let (disk, plan) = faulty();
             let wal = Wal::create(disk, &log_of(folder.path()), small()).unwrap();
             replay(&wal, Position::FIRST).unwrap();
@@ -221,7 +221,7 @@ fn every_write_and_sync_that_fails_is_final() {
 #[test]
 fn a_full_disk_is_told_before_anything_is_claimed_and_gets_over() {
     for call in [Call::Allocate, Call::Open] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempdir();
         let (disk, plan) = faulty();
         let wal = Wal::create(disk, &log_of(folder.path()), small()).unwrap();
         replay(&wal, Position::FIRST).unwrap();
@@ -236,7 +236,7 @@ fn a_full_disk_is_told_before_anything_is_claimed_and_gets_over() {
 
 #[test]
 fn an_epoch_that_cannot_begin_leaves_the_log_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir();
     let mut log = create(folder.path(), small());
     let mut frames = Vec::new();
     for length in [10, 9000, 30_000, 4000] {

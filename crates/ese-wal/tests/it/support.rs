@@ -8,6 +8,12 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tempfile::TempDir;
+
+/// A folder that goes away; in memory where there is one for that, because nothing here cuts the power.
+pub(crate) fn tempdir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
 
 pub(crate) fn disk() -> Arc<dyn Disk> {
     Arc::new(NativeDisk::new())
