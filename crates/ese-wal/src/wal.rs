@@ -242,3 +242,58 @@ impl fmt::Debug for Wal {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use crate::options::SPARES_RESERVED;
+    use ese_io::NativeDisk;
+
+    /// Frames that were promised room, written in batches of any cut, never reach into the reserved segments, and never
+    /// wait for one to be made in the middle of a write.
+    #[test]
+    fn what_was_promised_fits_however_it_is_cut() {
+        for block_bytes in [512, 4096] {
+            let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+            let mut options = WalOptions { block_bytes, buffer_bytes: 20_000, ..WalOptions::default() };
+            (options.segment_min_bytes, options.segment_max_bytes) = (16 << 10, 64 << 10);
+            options.log_max_bytes = 64 << 20;
+            let wal = Wal::create(Arc::new(NativeDisk::new()), &folder.path().join("log"), options).unwrap();
+            wal.replay(Position::FIRST, &mut |_, _| Ok(())).unwrap();
+            let mut next = wal.begin_epoch().unwrap().at;
+            while wal.prepare().unwrap() {}
+            let (mut promised, mut number) = (Vec::new(), 7_u64);
+            let mut below = |end: u64| {
+                number =
+                    number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (number >> 33) % end
+            };
+            for _ in 0..3000 {
+                let longest = [1, 100, 600, 5000, 60_000][usize::try_from(below(5)).unwrap()];
+                let length = below(longest);
+                match below(8) {
+                    0..=3 if promised.len() < 3 => {
+                        wal.room(length).unwrap();
+                        promised.push(length);
+                    }
+                    0..=5 => {
+                        for length in promised.drain(..) {
+                            wal.append(next, vec![1; usize::try_from(length).unwrap()].into_boxed_slice());
+                            next = next.next();
+                        }
+                    }
+                    6 => drop(wal.flush(Position(next.0 - 1)).unwrap()),
+                    _ => promised.drain(..).for_each(|length| wal.give_back(length)),
+                }
+                assert!(wal.shared.state.lock().spares.len() >= SPARES_RESERVED);
+            }
+            promised.drain(..).for_each(|length| wal.give_back(length));
+            wal.flush(Position(next.0 - 1)).unwrap();
+            wal.recycle(next).unwrap();
+            let state = wal.shared.state.lock();
+            assert_eq!(state.promised, crate::space::Promised::default());
+            assert!(state.pending.is_empty() && state.live.len() == 1);
+        }
+    }
+}

@@ -42,7 +42,8 @@ impl LogStats {
 /// Ordered durable frames.
 pub trait Log: Send + Sync {
     /// Makes room for a frame of `bytes` before its position is claimed; waits for buffer and segment room. The room is
-    /// kept until [`Log::append`] brings a frame of that length, or until it is given back.
+    /// kept until [`Log::append`] brings a frame of that length, or until it is given back. Who holds room asks for no
+    /// more: others' room may be what is waited for.
     ///
     /// # Errors
     /// `DiskFull`, `LogFull`, `TransactionTooLong`; nothing was claimed, nothing is lost. After a failed write what
