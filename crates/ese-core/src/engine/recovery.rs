@@ -35,9 +35,6 @@ use crate::{
 use ese_base::{AttachmentNo, Error, ErrorKind, Position, Result, TreeId, TreeNo, sync::spin};
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
-/// After so many rows a step of a merge is taken.
-const ROWS_PER_STEP: u64 = 1024;
-
 /// Where a database stands to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -95,7 +92,6 @@ pub(super) fn run<V: VersionStore>(
         databases: vec![(AttachmentNo::MAIN, main)],
         missing: BTreeMap::new(),
         recovered: Recovered::default(),
-        rows_since_step: 0,
     };
     redo.attach_listed()?;
     let from = match main {
@@ -139,7 +135,6 @@ struct Redo<'c, V: VersionStore> {
     /// Listed databases that could not be opened, and why.
     missing: BTreeMap<String, Error>,
     recovered: Recovered,
-    rows_since_step: u64,
 }
 
 impl<V: VersionStore> Redo<'_, V> {
@@ -244,7 +239,7 @@ impl<V: VersionStore> Redo<'_, V> {
         if lists {
             self.follow_list(frame)?;
         }
-        self.make_room(rows)
+        self.make_room()
     }
 
     /// Attaches and detaches what a transaction of the main database's list says.
@@ -284,13 +279,9 @@ impl<V: VersionStore> Redo<'_, V> {
         self.core.backend.detach(name)
     }
 
-    /// Merges as fast as rows come in, and everything there is when the budget is half used.
-    fn make_room(&mut self, rows: u64) -> Result<()> {
-        self.rows_since_step += rows;
-        if self.rows_since_step >= ROWS_PER_STEP {
-            self.rows_since_step = 0;
-            applier::step(self.core)?;
-        }
+    /// Merges everything there is when the budget is half used, and not before: few large merges write less than many
+    /// small ones, and what fits is merged beside the first users.
+    fn make_room(&mut self) -> Result<()> {
         if self.core.used_bytes() <= self.core.options.version_store_bytes / 2 {
             return Ok(());
         }
