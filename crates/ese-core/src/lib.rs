@@ -14,7 +14,7 @@ pub mod stats;
 pub mod txn;
 
 pub use engine::LocalEngine;
-pub use options::{Background, Options};
+pub use options::{Access, Background, Options};
 pub use seam::{
     backend::Backend,
     engine::{Engine, Step},

@@ -13,6 +13,17 @@ pub enum Background {
     Manual,
 }
 
+/// What an engine may do with what it is started on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Access {
+    /// Everything.
+    #[default]
+    ReadWrite,
+    /// Reads. What the log has and the databases have not is done again in memory, and nothing that outlives the process
+    /// is changed.
+    ReadOnly,
+}
+
 /// The settings of an engine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -41,6 +52,8 @@ pub struct Options {
     pub detach_wait: Duration,
     /// Who runs the background work.
     pub background: Background,
+    /// What may be done with the databases.
+    pub access: Access,
 }
 
 impl Default for Options {
@@ -58,6 +71,7 @@ impl Default for Options {
             checkpoint_age: Duration::from_secs(30),
             detach_wait: Duration::from_secs(5),
             background: Background::Threads,
+            access: Access::ReadWrite,
         }
     }
 }

@@ -13,7 +13,7 @@ use ese_base::{
     clock::{Clock, SystemClock},
     limits,
 };
-use ese_core::{Backend, Background, Durability, LocalEngine, Options};
+use ese_core::{Access, Backend, Background, Durability, LocalEngine, Options};
 use ese_io::{Disk, NativeDisk};
 use ese_mem::MemoryBackend;
 use ese_pager::{PagerOptions, Reading};
@@ -106,6 +106,15 @@ impl Builder {
     /// falls back to the last one. All commits are as lazy ones then. For data that can be made again.
     pub fn without_log(mut self) -> Builder {
         self.log = Logging::Off;
+        self
+    }
+
+    /// Opens for reads only: other readers may have it open at the same time, writers not. Nothing on the disk is created
+    /// or changed; what the log has and the databases have not is kept in memory, which the version store's budget has to
+    /// hold. Read-write transactions, and whatever else changes something, fail with `DatabaseFileReadOnly`. In memory it
+    /// makes an instance in which there is nothing.
+    pub fn read_only(mut self) -> Builder {
+        self.options.access = Access::ReadOnly;
         self
     }
 
@@ -250,7 +259,7 @@ impl Builder {
         let mut pages = PagerOptions::default();
         pages.page_size_bytes = self.page_size_bytes.map(check_page_size).transpose()?;
         pages.reading = self.reading;
-        let backend = DurableBackend::open(disk, folder.as_ref(), pages, self.log)?;
+        let backend = DurableBackend::open(disk, folder.as_ref(), pages, self.log, self.options.access)?;
         self.backend(Arc::new(backend))
     }
 

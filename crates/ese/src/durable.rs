@@ -11,10 +11,10 @@
 //! that lies elsewhere, or is reached by two names, is still open once.
 
 use ese_base::{Error, ErrorKind, Result};
-use ese_core::{Backend, Log, LogPoint, Store};
+use ese_core::{Access, Backend, Log, LogPoint, Store};
 use ese_io::{Disk, DiskFile, LockMode, OpenMode};
 use ese_pager::{Pager, PagerOptions};
-use ese_wal::{Access, Wal, WalOptions};
+use ese_wal::{Wal, WalOptions};
 use std::{
     fmt,
     path::{Component, Path, PathBuf},
@@ -54,7 +54,7 @@ impl fmt::Debug for DurableBackend {
 }
 
 impl DurableBackend {
-    /// Takes a folder, which is made where it does not exist, and finds or makes its log.
+    /// Takes a folder and its log, which are made where they do not exist and may be.
     ///
     /// # Errors
     /// `FileNotFound` when the folder that is to hold it does not exist; `InvalidPath` when it is no folder;
@@ -62,25 +62,35 @@ impl DurableBackend {
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         folder: &Path,
-        pages: PagerOptions,
+        mut pages: PagerOptions,
         logging: Logging,
+        access: Access,
     ) -> Result<DurableBackend> {
-        if disk.metadata(folder)?.is_none() {
-            disk.create_directory(folder)?;
-            disk.sync_directory(parent(folder))?;
-        }
-        let lock = lock(&*disk, &folder.join(LOCK))?;
-        let log = match logging {
-            Logging::On(options) => {
-                let at = folder.join(LOG);
-                let wal = if Wal::exists(&disk, &at)? {
-                    Wal::open(Arc::clone(&disk), &at, options, Access::ReadWrite)?
-                } else {
-                    Wal::create(Arc::clone(&disk), &at, options)?
-                };
-                Some(Arc::new(wal))
+        let (lock, log_access) = match access {
+            Access::ReadWrite => {
+                if disk.metadata(folder)?.is_none() {
+                    disk.create_directory(folder)?;
+                    disk.sync_directory(parent(folder))?;
+                }
+                pages.access = ese_pager::Access::ReadWrite;
+                (lock(&*disk, &folder.join(LOCK))?, ese_wal::Access::ReadWrite)
             }
-            Logging::Off => None,
+            Access::ReadOnly => {
+                let lock = disk.open(&folder.join(LOCK), OpenMode::Read)?;
+                lock.lock(LockMode::Shared)?;
+                pages.access = ese_pager::Access::ReadOnly;
+                (lock, ese_wal::Access::Read)
+            }
+        };
+        let at = folder.join(LOG);
+        let log = match logging {
+            Logging::On(options) if Wal::exists(&disk, &at)? => {
+                Some(Arc::new(Wal::open(Arc::clone(&disk), &at, options, log_access)?))
+            }
+            Logging::On(options) if access == Access::ReadWrite => {
+                Some(Arc::new(Wal::create(Arc::clone(&disk), &at, options)?))
+            }
+            _ => None,
         };
         Ok(DurableBackend { disk, folder: folder.to_owned(), pages, log, lock })
     }

@@ -2,7 +2,7 @@
 
 use super::{directory::DirectoryWord, publication::Publication};
 use crate::{
-    options::Options,
+    options::{Access, Options},
     seam::{backend::Backend, engine::Step, store::Store, version_store::VersionStore},
     stats::Recovered,
 };
@@ -110,15 +110,28 @@ const READY: u8 = 0;
 const CLOSING: u8 = 1;
 const CLOSED: u8 = 2;
 
+const WRITABLE: u8 = 0;
+const READ_ONLY: u8 = 1;
+const POISONED: u8 = 2;
+
 /// Whether the engine can be used, and if not, why.
 #[derive(Debug, Default)]
 pub(super) struct State {
     life: AtomicU8,
-    poisoned: AtomicBool,
+    writes: AtomicU8,
     poison: Mutex<Option<String>>,
 }
 
 impl State {
+    /// The state of an engine that begins.
+    pub(super) fn new(access: Access) -> Self {
+        let writes = match access {
+            Access::ReadWrite => WRITABLE,
+            Access::ReadOnly => READ_ONLY,
+        };
+        State { writes: AtomicU8::new(writes), ..State::default() }
+    }
+
     /// Whether a transaction may begin.
     #[inline]
     pub(super) fn check(&self) -> Result<()> {
@@ -132,11 +145,17 @@ impl State {
     /// Whether writes and commits may go on.
     #[inline]
     pub(super) fn check_writes(&self) -> Result<()> {
-        if self.is_poisoned() { Err(self.poison_error()) } else { Ok(()) }
+        match self.writes.load(Ordering::Acquire) {
+            WRITABLE => Ok(()),
+            READ_ONLY => {
+                Err(Error::new(ErrorKind::DatabaseFileReadOnly, "the instance was opened for reads"))
+            }
+            _ => Err(self.poison_error()),
+        }
     }
 
     pub(super) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
+        self.writes.load(Ordering::Acquire) == POISONED
     }
 
     #[cold]
@@ -149,7 +168,7 @@ impl State {
     #[cold]
     pub(super) fn poison(&self, why: String) {
         self.poison.lock().get_or_insert(why);
-        self.poisoned.store(true, Ordering::Release);
+        self.writes.store(POISONED, Ordering::Release);
     }
 
     /// Ready → closing; false when it is not ready.

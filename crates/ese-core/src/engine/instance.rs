@@ -10,7 +10,7 @@ use super::{
     session::LocalSession,
 };
 use crate::{
-    options::{Background, Options},
+    options::{Access, Background, Options},
     overlay::{Database, Limits, Overlay},
     seam::{
         backend::Backend,
@@ -109,7 +109,7 @@ impl LocalEngine {
             publication: Publication::new(log.clone(), Position::FIRST, slots),
             attachments: RwLock::new(vec![Arc::new(attachment)]),
             next_attachment: Mutex::new(AttachmentNo::MAIN.0),
-            state: State::default(),
+            state: State::new(options.access),
             work: Work::default(),
             applier: Mutex::new(Applier::new(Position::FIRST)),
             keeper: Mutex::new(Keeper::default()),
@@ -124,13 +124,14 @@ impl LocalEngine {
             let (point, recovered) = recovery::run(&core, &**log, main)?;
             core.log_identity = (point.log, point.epoch);
             core.recovered = recovered;
-        } else {
+        } else if core.options.access == Access::ReadWrite {
             core.attachment(AttachmentNo::MAIN)?.store.adopt(None)?;
         }
         let core = Arc::new(core);
         let running =
             Arc::new_cyclic(|this| Running { core, threads: Mutex::default(), this: Weak::clone(this) });
-        if running.core.options.background == Background::Threads {
+        let works = running.core.options.access == Access::ReadWrite;
+        if works && running.core.options.background == Background::Threads {
             running.start_threads()?;
         }
         Ok(running)
@@ -184,10 +185,13 @@ impl<V: VersionStore> Running<V> {
     /// Merges everything and makes it durable, ends the threads and closes the stores. Nothing is open any more.
     fn shut_down(&self) -> Result<()> {
         let core = &self.core;
+        let works = core.options.access == Access::ReadWrite;
         let merged = if core.state.is_poisoned() {
             Err(core.state.poison_error())
-        } else {
+        } else if works {
             core.await_merge().and_then(|()| core.check_space())
+        } else {
+            Ok(())
         };
         core.work.orders.lock().stop = true;
         core.work.wake.notify_all();
@@ -199,7 +203,7 @@ impl<V: VersionStore> Running<V> {
         }
         // What could not be merged stays in the log, for the next start.
         let made_durable =
-            if core.is_durable() && !core.state.is_poisoned() { core.checkpoint() } else { Ok(()) };
+            if works && core.is_durable() && !core.state.is_poisoned() { core.checkpoint() } else { Ok(()) };
         core.state.end_close();
         core.work.done.notify_all();
         let mut closed = merged.and(made_durable);
@@ -208,11 +212,15 @@ impl<V: VersionStore> Running<V> {
             core.versions.free_views();
             core.versions.detach(attachment.number);
             core.versions.free_views();
-            let is_whole =
-                !core.state.is_poisoned() && !attachment.full.load(Ordering::Relaxed) && closed.is_ok();
+            let is_whole = works
+                && !core.state.is_poisoned()
+                && !attachment.full.load(Ordering::Relaxed)
+                && closed.is_ok();
             closed = closed.and(attachment.store.close(is_whole));
         }
-        if let (Ok(()), Some(log), false) = (&closed, core.publication.log(), core.state.is_poisoned()) {
+        if let (Ok(()), Some(log), true) =
+            (&closed, core.publication.log(), works && !core.state.is_poisoned())
+        {
             closed = log.close(core.publication.claimed().next);
         }
         closed.and(core.backend.close())
@@ -303,6 +311,9 @@ impl<V: VersionStore> Engine for Running<V> {
 
     fn step(&self) -> Result<Step> {
         self.core.state.check()?;
+        if self.core.options.access == Access::ReadOnly {
+            return Ok(Step::Idle);
+        }
         match applier::step(&self.core)? {
             Step::Idle if self.core.is_durable() => keeper::step(&self.core),
             step => Ok(step),

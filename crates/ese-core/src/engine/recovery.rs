@@ -23,6 +23,7 @@ use super::{
     trace,
 };
 use crate::{
+    options::Access,
     seam::{
         engine::Step,
         log::{Log, LogPoint},
@@ -98,7 +99,7 @@ pub(super) fn run<V: VersionStore>(
         Standing::Here(_) => redo.first_needed(),
         Standing::Apart => log.first(),
     };
-    log.replay(from, &mut |at, frame| {
+    let end = log.replay(from, &mut |at, frame| {
         redo.frame(at, frame).map_err(|error| {
             let what = format!("the transaction at position {at} of the log cannot be done again");
             Error::new(error.kind(), what).caused_by(error)
@@ -109,6 +110,11 @@ pub(super) fn run<V: VersionStore>(
     if let Some((name, why)) = missing.into_iter().next() {
         let what = format!("database {name:?} is attached to this instance and cannot be brought up to date");
         return Err(Error::new(ErrorKind::AttachedDatabaseMismatch, what).caused_by(why));
+    }
+    if core.options.access == Access::ReadOnly {
+        core.publication.skip_to(end.at);
+        recovered.took = core.clock.now().saturating_sub(begun);
+        return Ok((end, recovered));
     }
     let point = log.begin_epoch()?;
     core.publication.skip_to(point.at);
@@ -268,7 +274,9 @@ impl<V: VersionStore> Redo<'_, V> {
         self.missing.remove(name);
         let known = self.core.attachments.read().iter().find(|known| known.name == name).cloned();
         let Some(attachment) = known else { return Ok(()) };
-        self.merge_all()?;
+        if self.core.options.access == Access::ReadWrite {
+            self.merge_all()?;
+        }
         if self.core.versions.detach(attachment.number).is_none() {
             return Err(Error::new(ErrorKind::VersionStoreFull, "no place for a view"));
         }
@@ -282,11 +290,19 @@ impl<V: VersionStore> Redo<'_, V> {
     /// Merges everything there is when the budget is half used, and not before: few large merges write less than many
     /// small ones, and what fits is merged beside the first users.
     fn make_room(&mut self) -> Result<()> {
-        if self.core.used_bytes() <= self.core.options.version_store_bytes / 2 {
+        let (used, budget) = (self.core.used_bytes(), self.core.options.version_store_bytes);
+        if self.core.options.access == Access::ReadOnly {
+            if used <= budget {
+                return Ok(());
+            }
+            let what = format!("what the log has takes {used} bytes, the budget is {budget}: raise it");
+            return Err(Error::new(ErrorKind::VersionStoreFull, what));
+        }
+        if used <= budget / 2 {
             return Ok(());
         }
         self.merge_all()?;
-        if self.core.used_bytes() > self.core.options.version_store_bytes {
+        if self.core.used_bytes() > budget {
             self.core.check_space()?;
         }
         Ok(())

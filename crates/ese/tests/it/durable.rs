@@ -193,6 +193,60 @@ fn other_databases_lie_beside_the_main_one_or_anywhere() {
     db.close().unwrap();
 }
 
+/// Every file below a folder: its length, its bytes' sum, when it was changed.
+fn listing(path: &Path) -> Vec<(std::path::PathBuf, u64, u64, std::time::SystemTime)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(listing(&entry.path()));
+            continue;
+        }
+        let bytes = fs::read(entry.path()).unwrap();
+        let sum = bytes.iter().fold(0, |sum: u64, byte| sum.rotate_left(5) ^ u64::from(*byte));
+        found.push((entry.path(), bytes.len() as u64, sum, entry.metadata().unwrap().modified().unwrap()));
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn an_opening_for_reads_changes_nothing() {
+    let (_guard, path) = folder();
+    let read = || Instance::builder().read_only().open(&path);
+    assert_eq!(kind(read()), ErrorKind::FileNotFound);
+    assert!(!path.exists());
+    let db = Instance::open(&path).unwrap();
+    fill(&db, "a", 1000);
+    db.checkpoint().unwrap();
+    fill(&db, "b", 1000);
+    assert_eq!(kind(read()), ErrorKind::FileAccessDenied);
+    let crashed = path.with_extension("crashed");
+    copy_of(&path, &crashed);
+    db.close().unwrap();
+    for folder in [&path, &crashed] {
+        let before = listing(folder);
+        let reader = Instance::builder().read_only().open(folder).unwrap();
+        let other = Instance::builder().read_only().reading(Reading::Copy).open(folder).unwrap();
+        assert_eq!(kind(Instance::open(folder)), ErrorKind::FileAccessDenied);
+        for db in [reader, other] {
+            assert_eq!((count(&db, "a"), count(&db, "b")), (1000, 1000));
+            assert_eq!(kind(db.tree("c")), ErrorKind::DatabaseFileReadOnly);
+            let tree = db.tree("a").unwrap();
+            assert_eq!(kind(db.write(|tx| tree.put(tx, "k", "v"))), ErrorKind::DatabaseFileReadOnly);
+            assert_eq!(kind(db.merge()), ErrorKind::DatabaseFileReadOnly);
+            assert_eq!(kind(db.checkpoint()), ErrorKind::DatabaseFileReadOnly);
+            assert_eq!(kind(db.create_database("second")), ErrorKind::DatabaseFileReadOnly);
+            assert_eq!(db.check().unwrap(), Vec::<String>::new());
+            db.close().unwrap();
+        }
+        assert_eq!(listing(folder), before);
+        let db = Instance::open(folder).unwrap();
+        assert_eq!((count(&db, "a"), count(&db, "b")), (1000, 1000));
+        db.close().unwrap();
+    }
+}
+
 #[test]
 fn without_a_log_a_crash_falls_back_to_the_last_checkpoint() {
     let (_guard, path) = folder();
