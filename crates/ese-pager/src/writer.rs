@@ -215,6 +215,10 @@ impl Writer {
         at: Option<LogPoint>,
     ) -> Result<bool> {
         self.may_write_slots()?;
+        // One that was left half way, for an older state, is completed first.
+        while self.running.as_ref().is_some_and(|running| running.state.number() != state.number()) {
+            self.advance()?;
+        }
         if self.running.is_some() {
             self.advance()?;
             let durable = self.slots.newest();

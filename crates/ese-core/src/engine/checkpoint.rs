@@ -21,7 +21,7 @@ pub(super) struct Checkpoint<V: VersionStore> {
     /// The databases that are still to come, the next one last.
     databases: Vec<Arc<Attachment<V>>>,
     /// The base of the last of them, once its first step was taken.
-    chosen: Option<(Arc<dyn Base>, Option<LogPoint>)>,
+    chosen: Option<(Arc<dyn Base>, Position, Option<LogPoint>)>,
     /// The lowest L of the others.
     below: Position,
     full: bool,
@@ -73,15 +73,14 @@ impl<V: VersionStore> Checkpoint<V> {
     fn step_database(&mut self, core: &Core<V>, database: &Attachment<V>) -> Result<Progress> {
         // One that is on its way out is brought to its end by its detach.
         let gone = Ok(Progress::Done(Position::UNCLAIMED));
-        if let Some((base, at)) = &self.chosen {
+        if let Some((base, l, at)) = &self.chosen {
             // A store's changes come from one thread at a time: a merge has its turn between steps.
             let _applier = core.applier.lock();
             if database.out.load(Ordering::SeqCst) {
                 return gone;
             }
             let done = database.store.checkpoint_step(base, *at)?;
-            let l = at.map_or(Position::UNCLAIMED, |at| at.at);
-            return Ok(if done { Progress::Done(l) } else { Progress::More });
+            return Ok(if done { Progress::Done(*l) } else { Progress::More });
         }
         let find = || core.versions.newest_bases().into_iter().find(|new| new.attachment == database.number);
         let Some(NewBase { l, base: Some(base), .. }) = find() else { return gone };
@@ -97,7 +96,7 @@ impl<V: VersionStore> Checkpoint<V> {
             return Ok(Progress::Waits);
         }
         let done = database.store.checkpoint_step(&base, at)?;
-        self.chosen = Some((base, at));
+        self.chosen = Some((base, l, at));
         Ok(if done { Progress::Done(l) } else { Progress::More })
     }
 

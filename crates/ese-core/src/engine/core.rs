@@ -25,7 +25,8 @@ pub(super) struct Core<V: VersionStore> {
     pub(super) versions: V,
     pub(super) publication: Publication,
     pub(super) attachments: RwLock<Vec<Arc<Attachment<V>>>>,
-    pub(super) next_attachment: Mutex<u32>,
+    /// The last attachment number that was given; held while a database comes or goes. Taken before any other lock.
+    pub(super) attaching: Mutex<u32>,
     pub(super) state: State,
     pub(super) work: Work,
     pub(super) applier: Mutex<super::applier::Applier<V>>,

@@ -6,8 +6,8 @@
 use super::{
     applier::{self, Applier},
     core::{Attachment, Core},
-    directory,
-    system::SystemWriter,
+    directory::{self, Listed},
+    system::Prepared,
 };
 use crate::{
     options::Background,
@@ -16,12 +16,12 @@ use crate::{
         log::LogPoint,
         merges::NewBase,
         store::{Stamp, Store},
-        version_store::{OwnWrite, VersionStore},
+        version_store::VersionStore,
     },
-    txn::{Kind, Owner},
+    txn::Owner,
 };
 use ese_base::{
-    AttachmentNo, Error, ErrorKind, Position, Result, TreeId,
+    AttachmentNo, Error, ErrorKind, Position, Result,
     limits::DATABASES_MAX,
     sync::{MutexGuard, atomic::Ordering, thread},
 };
@@ -35,11 +35,6 @@ pub(super) fn too_many_views() -> Error {
     Error::new(ErrorKind::VersionStoreFull, "readers hold as many old views as there can be")
 }
 
-/// A change of the log's list of attached databases, which the main one keeps.
-fn listing<'a>(key: &'a [u8], kind: Kind, payload: &'a [u8]) -> OwnWrite<'a> {
-    OwnWrite { tree: TreeId::directory(AttachmentNo::MAIN), key, kind, payload }
-}
-
 /// Where a store comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -51,8 +46,9 @@ impl<V: VersionStore> Core<V> {
     /// Makes or finds a database and attaches it.
     pub(super) fn add_database(&self, name: &str, origin: Origin) -> Result<AttachmentNo> {
         directory::check_database_name(name)?;
+        // A close takes it as well: what is added from here on is closed by it.
+        let mut last = self.attaching.lock();
         let mut applier = self.applier.lock();
-        // Under the lock, which a close takes as well: what is added from here on is closed by it.
         self.state.check()?;
         self.state.check_writes()?;
         self.finish_merge(&mut applier)?;
@@ -74,7 +70,7 @@ impl<V: VersionStore> Core<V> {
             Origin::Create => self.backend.create(name)?,
             Origin::Attach => self.backend.attach(name)?,
         };
-        match self.take_in(name, &store) {
+        match self.take_in(name, &store, &mut last) {
             Ok(number) => {
                 let attachment = Arc::new(Attachment::new(&self.versions, number, name, store));
                 self.attachments.write().push(attachment);
@@ -88,69 +84,65 @@ impl<V: VersionStore> Core<V> {
         }
     }
 
-    /// Gives a store its number, in the log's list and in its own file, and puts it into the view.
-    fn take_in(&self, name: &str, store: &Arc<dyn Store>) -> Result<AttachmentNo> {
-        let mut last = self.next_attachment.lock();
-        let next = self.publication.claimed().next;
-        let l = self.check_whole(name, store.stamp(), *last)?.unwrap_or(next);
+    /// Gives a store its number, in the log's list and in its own file, and puts it into the view; `last` is the last
+    /// number that was given.
+    fn take_in(&self, name: &str, store: &Arc<dyn Store>, last: &mut u32) -> Result<AttachmentNo> {
         let number = AttachmentNo(last.checked_add(1).ok_or(ErrorKind::TooManyAttachedDatabases)?);
-        let (log, epoch) = self.log_identity;
-        let has_log = self.publication.log().is_some();
-        store.adopt(has_log.then_some((number, LogPoint { log, epoch, at: l })))?;
-        // From here on the number counts as given, whether or not the list has it.
+        let Some(log) = self.publication.log() else {
+            store.adopt(None)?;
+            *last = number.0;
+            let published = self.publish_attachment(number, store, self.publication.claimed().next);
+            return match published {
+                Ok(()) => Ok(number),
+                Err(error) => store.close(true).and(Err(error)),
+            };
+        };
+        let stands = self.check_whole(name, store.stamp(), log.identity())?;
+        // From here on the number counts as given, whatever becomes of the rest.
         *last = number.0;
-        if has_log && let Err(error) = self.list(name, number) {
+        self.list(name, Listed { number, is_attached: false })?;
+        let next = self.publication.claimed().next;
+        let point = log.settle(next)?;
+        store.adopt(Some((number, LogPoint { at: stands.unwrap_or(next), ..point })))?;
+        let entered = self.enter(name, store, number, point);
+        if entered.is_err() && !self.state.is_poisoned() {
             // Nothing was written in it: it is as whole as it was.
             store.close(true)?;
-            return Err(error);
         }
-        if let Err(error) = self.publish_attachment(number, store, l) {
-            store.close(true)?;
-            if has_log {
-                self.unlist(name)?;
-            }
-            return Err(error);
-        }
-        Ok(number)
+        entered.map(|()| number)
     }
 
-    /// Whether a database holds all that was ever committed in it, as far as it can tell itself; `last` is the last
-    /// attachment number that was given. The position at which it stands, if that is one of this log.
-    fn check_whole(&self, name: &str, stamp: Option<Stamp>, last: u32) -> Result<Option<Position>> {
-        let (Some(stamp), Some(log)) = (stamp, self.publication.log()) else { return Ok(None) };
-        if stamp.is_clean {
-            return Ok(None);
+    /// The last steps of an attachment, from which on there may be commits in the database.
+    fn enter(&self, name: &str, store: &Arc<dyn Store>, number: AttachmentNo, at: LogPoint) -> Result<()> {
+        // One that was stamped before stands at a position that the log may have let go.
+        let base = store.newest();
+        while store.needed_from().is_some_and(|needed| needed < at.at) {
+            while !store.checkpoint_step(&base, Some(at))? {}
         }
-        if stamp.at.log != log.identity() {
+        drop(base);
+        self.list(name, Listed { number, is_attached: true })?;
+        if let Err(error) = self.publish_attachment(number, store, at.at) {
+            self.prepare_unlist(name)?.commit()?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Whether a database holds all that was ever committed in it. The position at which it stands, if that is one of this
+    /// log.
+    fn check_whole(&self, name: &str, stamp: Option<Stamp>, log: u128) -> Result<Option<Position>> {
+        let Some(stamp) = stamp.filter(|stamp| !stamp.is_clean) else { return Ok(None) };
+        if stamp.at.log != log {
             let what =
                 format!("{name:?} needs the log {:032x} from position {} on", stamp.at.log, stamp.at.at);
             return Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what));
         }
-        if stamp.attachment.0 <= last {
-            let what =
-                format!("{name:?} is a copy from before the end of its attachment {}", stamp.attachment.0);
-            return Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what));
+        // It was about to be attached when an earlier life ended: nothing was committed in it.
+        if self.listed(name)? == Some(Listed { number: stamp.attachment, is_attached: false }) {
+            return Ok(Some(stamp.at.at));
         }
-        // A number that was never given: the crash came between the stamp and the list, and nothing was written.
-        Ok(Some(stamp.at.at))
-    }
-
-    /// Enters a database into the log's list.
-    fn list(&self, name: &str, number: AttachmentNo) -> Result<()> {
-        let mut writer = SystemWriter::new(self, "attach")?;
-        writer.begin();
-        let (key, next) = (directory::attached_key(name), number.0.saturating_add(1).to_le_bytes());
-        writer.write(listing(&key, Kind::PUT, &number.0.to_le_bytes()))?;
-        writer.write(listing(directory::NEXT_ATTACHMENT, Kind::PUT, &next))?;
-        writer.commit()
-    }
-
-    /// Takes a database out of the log's list.
-    fn unlist(&self, name: &str) -> Result<()> {
-        let mut writer = SystemWriter::new(self, "detach")?;
-        writer.begin();
-        writer.write(listing(&directory::attached_key(name), Kind::DELETE, &[]))?;
-        writer.commit()
+        let what = format!("{name:?} is a copy from before the end of its attachment {}", stamp.attachment.0);
+        Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what))
     }
 
     /// Puts the store into the view; waits while the ring of views is full.
@@ -173,7 +165,7 @@ impl<V: VersionStore> Core<V> {
     }
 
     /// Steps until no merge is under way.
-    fn finish_merge(&self, applier: &mut MutexGuard<'_, Applier<V>>) -> Result<()> {
+    pub(super) fn finish_merge(&self, applier: &mut MutexGuard<'_, Applier<V>>) -> Result<()> {
         let mut waits = 0;
         while !applier.is_idle() {
             if applier::step_locked(self, applier)? == Step::Waited {
@@ -189,6 +181,7 @@ impl<V: VersionStore> Core<V> {
 
     /// Takes a database out of the instance.
     pub(super) fn remove_database(&self, number: AttachmentNo) -> Result<()> {
+        let _attaching = self.attaching.lock();
         self.state.check()?;
         self.state.check_writes()?;
         let attachment = self.attachment(number)?;
@@ -240,50 +233,69 @@ impl<V: VersionStore> Core<V> {
             self.bring_back(attachment, &store)?;
             return in_use(&reader, "still reads an older view");
         }
-        if self.is_durable()
-            && let Err(error) = self.make_whole(attachment, &store, bases.pop())
-        {
-            if error.kind() == ErrorKind::DiskFull {
+        let unlist = match self.make_whole(attachment, &store, bases.pop()) {
+            Ok(unlist) => unlist,
+            Err(error) if self.state.is_poisoned() => return Err(error),
+            Err(error) => {
                 self.bring_back(attachment, &store)?;
-            } else {
-                self.poison(&error);
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
+        // Closed before it is taken out of the list: a database that is listed and whole is attached again by the next
+        // start, one that is neither is lost. Until then it counts among those that need the log.
         if let Err(error) = store.close(true) {
             self.poison(&error);
             return Err(error);
         }
+        unlist.map_or(Ok(()), Prepared::commit)?;
         self.attachments.write().retain(|known| known.number != attachment.number);
-        // Closed before it is taken out of the list: a database that is listed and whole is attached again by the next
-        // start (also when the list cannot be written), one that is neither is lost.
-        let unlisted = if self.publication.log().is_some() { self.unlist(&attachment.name) } else { Ok(()) };
         drop(store);
-        unlisted.and(self.backend.detach(&attachment.name))
+        self.backend.detach(&attachment.name)
     }
 
     /// Puts a database that was on its way out back into the view. Nothing was committed in it meanwhile.
     fn bring_back(&self, attachment: &Attachment<V>, store: &Arc<dyn Store>) -> Result<()> {
+        // A checkpoint that was with it goes on with what is the newest then.
+        let mut keeper = self.keeper.lock();
+        keeper.give_up();
         let mut applier = self.applier.lock();
-        self.finish_merge(&mut applier)?;
-        self.publish_attachment(attachment.number, store, self.publication.claimed().next)?;
+        let back = self.finish_merge(&mut applier).and_then(|()| {
+            self.publish_attachment(attachment.number, store, self.publication.claimed().next)
+        });
+        if let Err(error) = &back {
+            self.poison(error);
+        }
         attachment.out.store(false, Ordering::SeqCst);
-        Ok(())
+        back
     }
 
-    /// Makes a database that is in no view any more durable to its end.
+    /// Makes a database that is in no view any more durable to its end, and has room ready for what takes it out of the
+    /// log's list.
     fn make_whole(
         &self,
         attachment: &Attachment<V>,
         store: &Arc<dyn Store>,
         last: Option<NewBase>,
-    ) -> Result<()> {
+    ) -> Result<Option<Prepared<'_, V>>> {
+        if !self.is_durable() {
+            return Ok(None);
+        }
         let Some(NewBase { l, base: Some(base), .. }) = last else {
             return Err(Error::new(ErrorKind::DatabaseNotFound, format!("{:?}", attachment.name)));
         };
-        let settled = self.publication.log().map(|log| log.settle(l)).transpose()?;
-        while !store.checkpoint_step(&base, settled.map(|point| LogPoint { at: l, ..point }))? {}
-        Ok(())
+        let fatal = |error: Error| {
+            if error.kind() != ErrorKind::DiskFull {
+                self.poison(&error);
+            }
+            error
+        };
+        let settled = self.publication.log().map(|log| log.settle(l)).transpose().map_err(fatal)?;
+        let at = settled.map(|point| LogPoint { at: l, ..point });
+        while !store.checkpoint_step(&base, at).map_err(fatal)? {}
+        match self.publication.log() {
+            Some(_) => self.prepare_unlist(&attachment.name).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Waits, bounded, until nobody reads a view older than `view`; who still does.

@@ -7,10 +7,11 @@
 //! | `t` number, 8 bytes big-endian | empty: the tree stands | create, drop |
 //! | `d` number, 8 bytes big-endian | empty: dropped, its pages are being given back | drop; removed by merges |
 //!
-//! | `a` name of a database | attachment number, 4 bytes little-endian | attach, detach; in the main database only |
-//! | `A` | the number that the next attachment gets, 4 bytes little-endian | attach; in the main database only |
+//! | `a` name of a database | attachment number, 4 bytes little-endian; 1: attached, 0: about to be | attach, detach |
+//! | `A` | the number that the next attachment gets, 4 bytes little-endian | attach |
 //!
-//! The last two exist under a log only: they tell recovery which files the log speaks of. Renames do not touch `t` rows, so that writers in a tree conflict with its drop and not with its rename.
+//! The last two exist in the main database and under a log only: they tell recovery which files the log speaks of.
+//! Renames do not touch `t` rows, so that writers in a tree conflict with its drop and not with its rename.
 //!
 //! A word per database saves looking: it counts changes in its high part and, in its low 16 bits, the transactions that
 //! changed the directory and have not ended. A session that finds a tree remembers the word, if nobody is changing the
@@ -108,13 +109,40 @@ pub(super) const NEXT_ATTACHMENT: &[u8] = b"A";
 /// The database of an `a` row; `None` for another row.
 pub(super) fn attached_database(key: &[u8]) -> Option<Result<&str>> {
     let name = key.strip_prefix(b"a")?;
-    Some(std::str::from_utf8(name).map_err(|error| {
+    let bad =
+        |error| Error::new(ErrorKind::DatabaseCorrupted, "the name of an attached database").caused_by(error);
+    let name = std::str::from_utf8(name).map_err(|error| {
         Error::new(ErrorKind::DatabaseCorrupted, "the name of an attached database").caused_by(error)
-    }))
+    });
+    Some(name.and_then(|name| check_database_name(name).map(|()| name).map_err(bad)))
 }
 
-/// The attachment number in an `a` or `A` row.
-pub(super) fn attachment_of(value: &[u8]) -> Result<AttachmentNo> {
+/// What an `a` row says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Listed {
+    pub(super) number: AttachmentNo,
+    /// It is attached. If not, it was about to be, and nothing was ever committed in it under that number.
+    pub(super) is_attached: bool,
+}
+
+impl Listed {
+    pub(super) fn encode(self) -> [u8; 5] {
+        let [a, b, c, d] = self.number.0.to_le_bytes();
+        [a, b, c, d, u8::from(self.is_attached)]
+    }
+
+    pub(super) fn decode(value: &[u8]) -> Result<Listed> {
+        match value.split_at_checked(4) {
+            Some((number, [state @ (0 | 1)])) => {
+                Ok(Listed { number: next_attachment(number)?, is_attached: *state == 1 })
+            }
+            _ => Err(Error::new(ErrorKind::DatabaseCorrupted, "a row of the list of attached databases")),
+        }
+    }
+}
+
+/// The attachment number in an `A` row.
+pub(super) fn next_attachment(value: &[u8]) -> Result<AttachmentNo> {
     let number = value.try_into().map_err(|_| {
         Error::new(ErrorKind::DatabaseCorrupted, format!("an attachment number of {} bytes", value.len()))
     })?;

@@ -49,7 +49,13 @@ impl Frame {
     /// Makes room for it in the log, before a position is claimed.
     pub(super) fn make_room<V: VersionStore>(self, core: &Core<V>) -> Result<Frame> {
         if let (Some(log), Some(bytes)) = (core.publication.log(), &self.bytes) {
-            log.room(bytes.len() as u64)?;
+            log.room(bytes.len() as u64).inspect_err(|error| {
+                // Short of space the log is as it was; it may also have failed while it made some.
+                let kinds = [ErrorKind::DiskFull, ErrorKind::LogFull, ErrorKind::TransactionTooLong];
+                if !kinds.contains(&error.kind()) {
+                    core.poison(error);
+                }
+            })?;
         }
         Ok(self)
     }

@@ -108,7 +108,7 @@ impl LocalEngine {
             versions,
             publication: Publication::new(log.clone(), Position::FIRST, slots),
             attachments: RwLock::new(vec![Arc::new(attachment)]),
-            next_attachment: Mutex::new(AttachmentNo::MAIN.0),
+            attaching: Mutex::new(AttachmentNo::MAIN.0),
             state: State::new(options.access),
             work: Work::default(),
             applier: Mutex::new(Applier::new(Position::FIRST)),
@@ -132,7 +132,7 @@ impl LocalEngine {
             Arc::new_cyclic(|this| Running { core, threads: Mutex::default(), this: Weak::clone(this) });
         let works = running.core.options.access == Access::ReadWrite;
         if works && running.core.options.background == Background::Threads {
-            running.start_threads()?;
+            running.start_threads().inspect_err(|error| running.core.poison(error))?;
         }
         Ok(running)
     }
@@ -185,6 +185,8 @@ impl<V: VersionStore> Running<V> {
     /// Merges everything and makes it durable, ends the threads and closes the stores. Nothing is open any more.
     fn shut_down(&self) -> Result<()> {
         let core = &self.core;
+        // A database on its way in or out is there first.
+        let _attaching = core.attaching.lock();
         let works = core.options.access == Access::ReadWrite;
         let merged = if core.state.is_poisoned() {
             Err(core.state.poison_error())
@@ -201,6 +203,11 @@ impl<V: VersionStore> Running<V> {
                 core.state.poison("a thread of the engine panicked".to_owned());
             }
         }
+        // The applier may have been stopped in the middle of another merge, and nobody else goes on with it.
+        let merged = match merged {
+            Ok(()) if works && !core.state.is_poisoned() => core.finish_merge(&mut core.applier.lock()),
+            merged => merged,
+        };
         // What could not be merged stays in the log, for the next start.
         let made_durable =
             if works && core.is_durable() && !core.state.is_poisoned() { core.checkpoint() } else { Ok(()) };
@@ -315,7 +322,10 @@ impl<V: VersionStore> Engine for Running<V> {
             return Ok(Step::Idle);
         }
         match applier::step(&self.core)? {
-            Step::Idle if self.core.is_durable() => keeper::step(&self.core),
+            waits @ (Step::Idle | Step::Waited) if self.core.is_durable() => {
+                let kept = keeper::step(&self.core)?;
+                Ok(if kept == Step::Idle { waits } else { kept })
+            }
             step => Ok(step),
         }
     }

@@ -8,6 +8,7 @@ use super::{
     applier,
     checkpoint::{Checkpoint, Progress, needed_from},
     core::Core,
+    databases::too_many_views,
 };
 use crate::{
     options::Background,
@@ -57,7 +58,7 @@ impl<V: VersionStore> Core<V> {
         let mut keeper = self.keeper.lock();
         let done = keeper.checkpoint_now(self);
         if let Err(error) = &done
-            && error.kind() != ErrorKind::DiskFull
+            && !matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::VersionStoreFull)
         {
             self.poison(error);
         }
@@ -79,6 +80,11 @@ pub(super) fn step<V: VersionStore>(core: &Core<V>) -> Result<Step> {
 }
 
 impl<V: VersionStore> Keeper<V> {
+    /// Forgets the checkpoint under way; the next one takes up what it left.
+    pub(super) fn give_up(&mut self) {
+        self.checkpoint = None;
+    }
+
     fn advance(&mut self, core: &Core<V>) -> Result<Step> {
         if self.flush_lazy(core)? {
             return Ok(Step::Flushed);
@@ -126,13 +132,14 @@ impl<V: VersionStore> Keeper<V> {
         if claimed.claims != self.seen_claims {
             self.seen_claims = claimed.claims;
             self.seen_at = now;
+            self.is_prepared = false;
         }
         let merged = core.versions.usage().merged_below;
         let since = now.saturating_sub(self.checkpointed_at);
         let written = core.publication.log().map_or(0, |log| log.stats().bytes);
         let is_deep = written.saturating_sub(self.log_bytes) >= core.options.checkpoint_depth_bytes / 2;
         if merged <= self.below {
-            if is_deep && claimed.next > merged {
+            if is_deep && claimed.next > merged && core.check_space().is_ok() {
                 core.order_merge();
             }
             // With nothing new the older of two durable states still holds the log back: one more brings it forward.
@@ -170,6 +177,9 @@ impl<V: VersionStore> Keeper<V> {
                     if core.state.is_poisoned() {
                         return Err(core.state.poison_error());
                     }
+                    if core.applier.lock().is_held_up_by_readers() {
+                        return Err(too_many_views());
+                    }
                     // Where nobody else does, the merge is driven on from here.
                     if core.options.background == Background::Manual {
                         applier::step(core)?;
@@ -199,11 +209,10 @@ impl<V: VersionStore> Keeper<V> {
                 self.is_prepared = !more;
                 Ok(more)
             }
-            Err(error) if error.kind() == ErrorKind::DiskFull => {
+            Err(_) => {
                 self.is_prepared = true;
                 Ok(false)
             }
-            Err(error) => Err(error),
         }
     }
 }

@@ -16,8 +16,10 @@
 
 use super::{
     applier,
+    attached_list::{Listing, listed_in, listing},
     core::{Attachment, Core},
-    directory,
+    databases::too_many_views,
+    directory::Listed,
     frame::Changes,
     system::SystemWriter,
     trace,
@@ -27,14 +29,14 @@ use crate::{
     seam::{
         engine::Step,
         log::{Log, LogPoint},
-        store::{Base, Stamp, Store},
-        version_store::{OwnWrite, VersionStore},
+        merges::NewBase,
+        store::{Stamp, Store},
+        version_store::VersionStore,
     },
     stats::Recovered,
-    txn::Kind,
 };
-use ese_base::{AttachmentNo, Error, ErrorKind, Position, Result, TreeId, TreeNo, sync::spin};
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use ese_base::{AttachmentNo, Error, ErrorKind, Position, Result, sync::spin};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Where a database stands to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +120,17 @@ pub(super) fn run<V: VersionStore>(
     }
     let point = log.begin_epoch()?;
     core.publication.skip_to(point.at);
-    for (number, standing) in databases {
+    // The main one last: as long as it says that the list came from elsewhere, so may the others.
+    for (number, standing) in databases.into_iter().rev() {
         let l = match standing {
             Standing::Here(l) => l,
-            Standing::Apart => point.at,
+            Standing::Apart => {
+                let whole = NewBase { attachment: number, l: point.at, base: None };
+                if !core.versions.install(&[whole], &[]) {
+                    return Err(too_many_views());
+                }
+                point.at
+            }
         };
         core.attachment(number)?.store.adopt(Some((number, LogPoint { at: l, ..point })))?;
     }
@@ -147,12 +156,12 @@ impl<V: VersionStore> Redo<'_, V> {
     /// Opens the databases that the main one lists.
     fn attach_listed(&mut self) -> Result<()> {
         let main = self.core.attachment(AttachmentNo::MAIN)?;
-        let base = main.store.newest();
-        for (name, number) in listed(&*base)? {
+        let list = listed_in(&*main.store.newest())?;
+        for (name, number) in list.databases {
             self.attach(&name, number)?;
         }
-        if let Some(next) = base.get(TreeNo::DIRECTORY, directory::NEXT_ATTACHMENT)? {
-            self.reserve_below(directory::attachment_of(&next)?);
+        if let Some(next) = list.next {
+            self.reserve_below(next);
         }
         Ok(())
     }
@@ -163,7 +172,7 @@ impl<V: VersionStore> Redo<'_, V> {
 
     /// Attachment numbers below `next` are not given again.
     fn reserve_below(&self, next: AttachmentNo) {
-        let mut last = self.core.next_attachment.lock();
+        let mut last = self.core.attaching.lock();
         *last = (*last).max(next.0.saturating_sub(1));
     }
 
@@ -232,7 +241,7 @@ impl<V: VersionStore> Redo<'_, V> {
                 self.writer.begin();
             }
             self.writer.write(change)?;
-            lists |= is_listing(&change);
+            lists |= listing(&change)?.is_some();
             rows += 1;
         }
         if rows == 0 {
@@ -251,19 +260,11 @@ impl<V: VersionStore> Redo<'_, V> {
     /// Attaches and detaches what a transaction of the main database's list says.
     fn follow_list(&mut self, frame: &[u8]) -> Result<()> {
         for change in Changes::of(frame) {
-            let change = change?;
-            if !is_listing(&change) {
-                continue;
-            }
-            if change.key == directory::NEXT_ATTACHMENT {
-                self.reserve_below(directory::attachment_of(change.payload)?);
-                continue;
-            }
-            let Some(name) = directory::attached_database(change.key).transpose()? else { continue };
-            if change.kind == Kind::PUT {
-                self.attach(name, directory::attachment_of(change.payload)?)?;
-            } else {
-                self.detach(name)?;
+            match listing(&change?)? {
+                None | Some(Listing::Database(_, Some(Listed { is_attached: false, .. }))) => {}
+                Some(Listing::Next(next)) => self.reserve_below(next),
+                Some(Listing::Database(name, Some(listed))) => self.attach(name, listed.number)?,
+                Some(Listing::Database(name, None)) => self.detach(name)?,
             }
         }
         Ok(())
@@ -322,23 +323,4 @@ impl<V: VersionStore> Redo<'_, V> {
         }
         Ok(())
     }
-}
-
-/// Whether a change is one of the main database's list of attached databases.
-fn is_listing(change: &OwnWrite<'_>) -> bool {
-    change.tree == TreeId::directory(AttachmentNo::MAIN)
-        && (change.key == directory::NEXT_ATTACHMENT || directory::attached_database(change.key).is_some())
-}
-
-/// The databases that a base of the main one lists.
-fn listed(base: &dyn Base) -> Result<Vec<(String, AttachmentNo)>> {
-    let range = (Bound::Included(directory::ATTACHED.start), Bound::Excluded(directory::ATTACHED.end));
-    let mut scan = base.scan(TreeNo::DIRECTORY, range)?;
-    let mut listed = Vec::new();
-    while let Some((key, value)) = scan.next()? {
-        if let Some(name) = directory::attached_database(key).transpose()? {
-            listed.push((name.to_owned(), directory::attachment_of(&value)?));
-        }
-    }
-    Ok(listed)
 }

@@ -71,22 +71,52 @@ impl<'c, V: VersionStore> SystemWriter<'c, V> {
         self.core.versions.unpin(&mut self.slot);
     }
 
+    /// Makes room for the transaction in the log: what is left to do can fail by a failure of the log only.
+    pub(super) fn prepare(self) -> Result<Prepared<'c, V>> {
+        let frame = Frame::of(self.core, &self.slot)?.make_room(self.core)?;
+        Ok(Prepared { writer: self, frame: Some(frame) })
+    }
+
+    /// Commits and returns when the transaction is durable and visible.
+    pub(super) fn commit(self) -> Result<()> {
+        self.prepare()?.commit()
+    }
+}
+
+/// A transaction that has room in the log.
+pub(super) struct Prepared<'c, V: VersionStore> {
+    writer: SystemWriter<'c, V>,
+    frame: Option<Frame>,
+}
+
+impl<V: VersionStore> Prepared<'_, V> {
     /// Commits and returns when the transaction is durable and visible.
     pub(super) fn commit(mut self) -> Result<()> {
-        let core = self.core;
-        let frame = Frame::of(core, &self.slot)?.make_room(core)?;
-        let rows = core.versions.written(&self.slot).versions as u64;
-        if let Some(state) = core.versions.end_writes(&mut self.slot) {
-            let claimed = core.publication.claim(&state, Durability::Sync, rows, frame.bytes);
-            if let Some(log) = core.publication.log()
-                && let Err(error) = log.flush(claimed.position)
-            {
-                core.poison(&error);
-                return Err(error);
-            }
-            core.publication.publish_ready(&core.versions);
+        let core = self.writer.core;
+        let rows = core.versions.written(&self.writer.slot).versions as u64;
+        let (Some(frame), Some(state)) = (self.frame.take(), core.versions.end_writes(&mut self.writer.slot))
+        else {
+            return Ok(());
+        };
+        let claimed = core.publication.claim(&state, Durability::Sync, rows, frame.bytes);
+        if let Some(log) = core.publication.log()
+            && let Err(error) = log.flush(claimed.position)
+        {
+            core.poison(&error);
+            return Err(error);
         }
+        core.publication.publish_ready(&core.versions);
         Ok(())
+    }
+}
+
+/// Gives back the room of what was not committed; the transaction is rolled back.
+impl<V: VersionStore> Drop for Prepared<'_, V> {
+    fn drop(&mut self) {
+        let bytes = self.frame.take().and_then(|frame| frame.bytes);
+        if let (Some(bytes), Some(log)) = (bytes, self.writer.core.publication.log()) {
+            log.give_back(bytes.len() as u64);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attaching;
 mod basics;
 mod between;
 mod broken_scan;

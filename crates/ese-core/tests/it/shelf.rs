@@ -8,7 +8,7 @@ use std::{
     ops::Bound,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -19,6 +19,7 @@ type Rows = BTreeMap<(TreeNo, Vec<u8>), Vec<u8>>;
 pub(crate) struct Shelf {
     /// Steps until the power fails; below zero it is off.
     power: AtomicI64,
+    no_room: AtomicBool,
     log: Mutex<LogOnShelf>,
     identity: AtomicU64,
     databases: Mutex<BTreeMap<String, Arc<Kept>>>,
@@ -68,6 +69,11 @@ impl Shelf {
     /// Makes the log another one.
     pub(crate) fn set_identity(&self, identity: u64) {
         self.identity.store(identity, Ordering::SeqCst);
+    }
+
+    /// Whether the log takes more.
+    pub(crate) fn let_room(&self, is_there: bool) {
+        self.no_room.store(!is_there, Ordering::SeqCst);
     }
 
     /// Frames that are durable and not recycled.
@@ -171,7 +177,10 @@ impl ShelfLog {
 
 impl Log for ShelfLog {
     fn room(&self, _bytes: u64) -> Result<()> {
-        if self.shelf.is_off() { Err(Error::new(ErrorKind::DiskFull, "no room")) } else { Ok(()) }
+        if self.shelf.is_off() || self.shelf.no_room.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::LogFull, "no room"));
+        }
+        Ok(())
     }
 
     fn append(&self, at: Position, frame: Box<[u8]>) {

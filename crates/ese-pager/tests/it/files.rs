@@ -462,3 +462,23 @@ fn while_the_newest_meta_page_is_bad_nothing_it_may_need_is_written() {
     flip(&path, 4096 * newest + 200);
     Pair::open(Arc::new(DISK), path, PagerOptions::default(), new).unwrap().verify();
 }
+
+#[test]
+fn a_checkpoint_that_was_left_half_way_is_completed_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pair = Pair::create(&folder.path().join("data.ese"), PagerOptions::default());
+    let mut rng = SmallRng::seed_from_u64(5);
+    let mut merge = |pair: &mut Pair| {
+        let rows: Vec<_> = (0..50).map(|_| draw(&mut rng)).collect();
+        pair.merge(rows).unwrap();
+        (pair.pager.newest(), Some(crate::common::point(pair.next)))
+    };
+    let (first, at) = merge(&mut pair);
+    assert!(!pair.pager.checkpoint_step(&first, at).unwrap());
+    let (second, at) = merge(&mut pair);
+    assert!(!pair.pager.checkpoint_step(&second, at).unwrap());
+    // Newer ones change nothing for one that has begun.
+    merge(&mut pair);
+    while !pair.pager.checkpoint_step(&second, at).unwrap() {}
+    assert_eq!(pair.pager.point().map(|(_, point)| point), at);
+}
