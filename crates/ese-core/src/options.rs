@@ -3,7 +3,7 @@
 use ese_base::{Error, ErrorKind, Result, limits};
 use std::time::Duration;
 
-/// Who runs the background work (merges, seals, publication).
+/// Who runs the background work: merges, seals, publication; with a log or a disk, flushes of lazy commits and checkpoints.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Background {
     /// The engine's own threads.

@@ -140,7 +140,7 @@ impl<'s> Transaction<'s> {
     ///
     /// # Errors
     /// - `DiskFull`, `LogFull`, `TransactionTooLong`: the transaction was rolled back.
-    /// - What the log reports when it fails (`DiskIo`), or `InstanceUnavailable` when it has failed before: whether the
+    /// - What the log reports when it fails (`LogWriteFailed`, `DiskIo`), or `InstanceUnavailable` when it has failed before: whether the
     ///   commit survives is known after the next open.
     /// - `NotInTransaction`: the engine had ended the transaction before.
     pub fn commit(self) -> Result<Option<CommitId>> {

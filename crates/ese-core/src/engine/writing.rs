@@ -166,6 +166,9 @@ impl<V: VersionStore> LocalSession<V> {
     fn note_write(&mut self) {
         self.account_writes();
         if self.core.versions.wants_work() {
+            // By whoever fills it: a thread that comes late would let it grow, and one row of a transaction that stays
+            // open would keep all of it.
+            self.core.versions.seal_if_large();
             self.core.wake_applier();
         }
     }

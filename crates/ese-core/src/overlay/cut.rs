@@ -50,7 +50,7 @@ impl Merges for Overlay {
     }
 
     fn seal_if_large(&self) -> bool {
-        if !self.wants_seal.swap(false, Ordering::Relaxed) {
+        if !self.wants_seal.load(Ordering::Relaxed) || !self.wants_seal.swap(false, Ordering::Relaxed) {
             return false;
         }
         let applier = self.applier.lock();

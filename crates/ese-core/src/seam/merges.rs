@@ -19,7 +19,7 @@ pub trait Merges: Send + Sync + Sized + 'static {
     /// `position` is called once, and everything claimed below its answer has been written.
     fn cut(&self, position: &mut dyn FnMut() -> Position) -> Cut;
 
-    /// Seals the active generation if it has reached its size; whether it did.
+    /// Seals the active generation if it has reached its size; whether it did. Called by any thread outside the gate.
     fn seal_if_large(&self) -> bool;
 
     /// What a merge up to `cut` will look at.

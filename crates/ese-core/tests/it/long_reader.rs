@@ -1,8 +1,12 @@
 //! A reader that stays open for longer than there are places for views.
 
-use crate::basics::{engine, session, tree};
+use crate::{
+    basics::{engine, session, start, tree},
+    map_backend::MapBackend,
+};
 use ese_base::ErrorKind;
-use ese_core::{Durability, Mode, Put};
+use ese_core::{Background, Durability, Mode, Options, Put};
+use std::sync::Arc;
 
 #[test]
 fn a_reader_older_than_the_ring_of_views_stops_nobody() {
@@ -21,6 +25,28 @@ fn a_reader_older_than_the_ring_of_views_stops_nobody() {
     assert!(stats.views <= 4, "the views between are gone: {stats:?}");
     reader.commit(Durability::Sync).unwrap();
     assert_eq!(reader.get(t, b"k").unwrap().as_deref(), Some(&2500_u32.to_le_bytes()[..]));
+}
+
+/// It keeps the generation it wrote in, which may not grow for that.
+#[test]
+fn a_forgotten_writer_of_one_row_stops_nobody() {
+    let options = Options {
+        background: Background::Manual,
+        version_store_bytes: 4 << 20,
+        generation_bytes: 256 << 10,
+        ..Options::default()
+    };
+    let engine = start(options, Arc::new(MapBackend::default()));
+    let t = tree(&engine);
+    let (mut forgotten, mut writer) = (session(&engine), session(&engine));
+    forgotten.begin(Mode::ReadWrite).unwrap();
+    forgotten.put(t, b"forgotten", b"", Put::Upsert).unwrap();
+    for n in 0..20_000_u32 {
+        // Nobody takes a step but a writer that finds no room.
+        writer.put(t, &(n % 100).to_be_bytes(), &[7; 1000], Put::Upsert).unwrap();
+    }
+    assert!(engine.stats().merges > 2, "{:?}", engine.stats());
+    forgotten.commit(Durability::Sync).unwrap();
 }
 
 #[test]

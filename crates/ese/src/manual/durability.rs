@@ -36,8 +36,8 @@
 //! instance is closed.
 //!
 //! # After a failed disk
-//! When the log or a database cannot be written, the instance accepts no commit any more: writes fail with
-//! `InstanceUnavailable` until it is closed and opened again, reads of what is intact go on.
+//! When the log or a database cannot be written, the commit that meets it reports that (`LogWriteFailed`, `DiskIo`), and
+//! the instance accepts none any more: writes fail with `InstanceUnavailable` until it is closed and opened again, reads of what is intact go on.
 //!
 //! `DiskFull` is milder, and nothing is lost. A commit that gets it was rolled back. A database without space for its
 //! merges keeps what is committed in memory and takes no writes until a later merge succeeds; other databases go on.
