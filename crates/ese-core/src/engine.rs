@@ -2,7 +2,7 @@
 //!
 //! Reading order: `core` (what all parts share), `instance` (the engine as an object), `databases` and `attached_list` (create, attach,
 //! detach), `directory` (trees by name), `session`, `reading`, `scan`, `writing` (what a transaction does), `frame` and `publication` (commit), `budget` (when a writer waits), `applier` (merges),
-//! `keeper` and `checkpoint` (what becomes durable when), `recovery` and `system` (what is done again at the start).
+//! `keeper`, `checkpoint` and `durable` (what becomes durable when), `recovery` and `system` (what is done again at the start).
 
 mod applier;
 mod attached_list;
@@ -11,6 +11,7 @@ mod checkpoint;
 mod core;
 mod databases;
 mod directory;
+mod durable;
 mod frame;
 mod instance;
 mod keeper;

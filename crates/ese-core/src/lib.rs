@@ -17,7 +17,7 @@ pub use engine::LocalEngine;
 pub use options::{Access, Background, Options};
 pub use seam::{
     backend::Backend,
-    engine::{Engine, Step},
+    engine::{DurableCallback, Engine, Step},
     log::{Log, LogPoint, LogStats},
     merges::Merges,
     scan::{BaseScan, Direction, IterScan, Scan},

@@ -17,7 +17,7 @@ mod world;
 mod write;
 
 use ese_base::{AttachmentNo, CommitId, CommitTs, Error, ErrorKind, Position, Result, limits, sync::Mutex};
-use ese_core::{Engine, Options, Session, SessionOptions, Stats, Step};
+use ese_core::{DurableCallback, Engine, Options, Session, SessionOptions, Stats, Step};
 use session::ReferenceSession;
 use std::sync::{
     Arc,
@@ -151,6 +151,8 @@ impl Engine for ReferenceEngine {
     fn merge(&self) -> Result<()> {
         self.shared.world.lock().open()
     }
+
+    fn on_durable(&self, _callback: Option<Arc<DurableCallback>>) {}
 
     fn checkpoint(&self) -> Result<()> {
         self.merge()

@@ -179,6 +179,33 @@ impl Instance {
         }
     }
 
+    /// Has `callback` called when commits become durable, with a commit id: every commit of the same log and epoch whose
+    /// position lies below its position is. It is called by the thread that made them durable, several may do so at a time,
+    /// and the highest id counts. It must not wait for a commit of this instance. A second call replaces the first one's
+    /// callback; one that holds the instance keeps it open until then. In memory, and without a log, it is never called
+    /// (`JET_paramDurableCommitCallback`).
+    ///
+    /// ```
+    /// # #[cfg(unix)] fn main() -> ese::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    /// let db = ese::Instance::open(folder.path().join("shop"))?;
+    /// let durable_below = Arc::new(AtomicU64::new(0));
+    /// let below = Arc::clone(&durable_below);
+    /// db.on_durable(move |commit| { below.fetch_max(commit.position.0, Ordering::SeqCst); });
+    /// let stock = db.tree("stock")?;
+    /// let mut session = db.session()?;
+    /// let mut tx = session.begin()?;
+    /// stock.put(&mut tx, "apple", "3")?;
+    /// let commit = tx.commit()?.expect("something was written");
+    /// assert!(commit.position.0 < durable_below.load(Ordering::SeqCst));
+    /// # Ok(()) }
+    /// # #[cfg(not(unix))] fn main() {}
+    /// ```
+    pub fn on_durable(&self, callback: impl Fn(CommitId) + Send + Sync + 'static) {
+        self.shared.engine.on_durable(Some(Arc::new(callback)));
+    }
+
     /// Merges everything committed before the call into the base and returns when that is done. Nobody has to call it:
     /// merges begin by themselves ([`Builder::merge_rows`], [`Builder::merge_age`], [`Builder::merge_idle`]).
     ///

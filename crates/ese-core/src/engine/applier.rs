@@ -217,9 +217,7 @@ fn is_due<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>) -> bool {
 fn wait<V: VersionStore>(core: &Core<V>, applier: &mut Applier<V>, cut: Cut) -> Result<Step> {
     core.publication.publish_ready(&core.versions);
     if core.publication.head().is_some_and(|head| head < cut.at) {
-        if let Some(log) = core.publication.log() {
-            log.flush(Position(cut.at.0 - 1))?;
-        }
+        core.flush_locked(Position(cut.at.0 - 1))?;
         applier.phase = Phase::Waiting(cut);
         return Ok(Step::Waited);
     }
@@ -435,6 +433,7 @@ pub(super) fn run<V: VersionStore>(core: &Core<V>) {
     loop {
         // An error has poisoned the engine; there is nothing to do but to wait for the end.
         let step = step(core).unwrap_or(Step::Idle);
+        core.report_durable();
         if core.work.orders.lock().stop {
             return;
         }

@@ -32,6 +32,7 @@ pub(super) struct Core<V: VersionStore> {
     pub(super) applier: Mutex<super::applier::Applier<V>>,
     pub(super) keeper: Mutex<super::keeper::Keeper<V>>,
     pub(super) counters: Counters,
+    pub(super) reports: super::durable::Reports,
     /// Rows claimed before the last cut.
     pub(super) rows_at_cut: CacheLine<AtomicU64>,
     /// Names this log, or this life of an engine without one.

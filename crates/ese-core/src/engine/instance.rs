@@ -4,6 +4,7 @@ use super::{
     applier::{self, Applier},
     core::{Attachment, Core, Counters, State, Work},
     databases::Origin,
+    durable::Reports,
     keeper::{self, Keeper},
     publication::Publication,
     recovery::{self, Standing},
@@ -14,7 +15,7 @@ use crate::{
     overlay::{Database, Limits, Overlay},
     seam::{
         backend::Backend,
-        engine::{Engine, Step},
+        engine::{DurableCallback, Engine, Step},
         log::Log,
         session::{Mode, Session, SessionOptions},
         store::Store,
@@ -114,6 +115,7 @@ impl LocalEngine {
             applier: Mutex::new(Applier::new(Position::FIRST)),
             keeper: Mutex::new(Keeper::default()),
             counters: Counters::default(),
+            reports: Reports::default(),
             rows_at_cut: CacheLine(AtomicU64::new(0)),
             log_identity: (u128::from(number), 1),
             recovered: Recovered::default(),
@@ -285,16 +287,11 @@ impl<V: VersionStore> Engine for Running<V> {
                 "the commit is of another instance, log or epoch",
             ));
         }
-        match self.core.publication.log() {
-            Some(log) => match log.flush(commit.position) {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    self.core.poison(&error);
-                    Err(error)
-                }
-            },
-            None => Ok(()),
-        }
+        self.core.flush(commit.position)
+    }
+
+    fn on_durable(&self, callback: Option<Arc<DurableCallback>>) {
+        self.core.reports.set(callback);
     }
 
     fn merge(&self) -> Result<()> {
@@ -321,13 +318,17 @@ impl<V: VersionStore> Engine for Running<V> {
         if self.core.options.access == Access::ReadOnly {
             return Ok(Step::Idle);
         }
-        match applier::step(&self.core)? {
+        let step = match applier::step(&self.core)? {
             waits @ (Step::Idle | Step::Waited) if self.core.is_durable() => {
-                let kept = keeper::step(&self.core)?;
-                Ok(if kept == Step::Idle { waits } else { kept })
+                match keeper::step(&self.core)? {
+                    Step::Idle => waits,
+                    kept => kept,
+                }
             }
-            step => Ok(step),
-        }
+            step => step,
+        };
+        self.core.report_durable();
+        Ok(step)
     }
 
     fn stats(&self) -> Stats {

@@ -119,7 +119,7 @@ impl<V: VersionStore> Keeper<V> {
         if log.durable() >= claimed.next {
             return Ok(false);
         }
-        log.flush(claimed.position)?;
+        core.flush_locked(claimed.position)?;
         // Synchronous commits whose sessions died wait for nobody else.
         core.publication.publish_ready(&core.versions);
         self.is_prepared = false;
@@ -222,6 +222,7 @@ pub(super) fn run<V: VersionStore>(core: &Core<V>) {
     loop {
         // An error has poisoned the engine; there is nothing to do but to wait for the end.
         let step = step(core).unwrap_or(Step::Idle);
+        core.report_durable();
         let mut orders = core.work.orders.lock();
         if orders.stop {
             return;

@@ -177,11 +177,8 @@ impl<V: VersionStore> LocalSession<V> {
         // No failure past this line takes the commit back: it is in the queue.
         let waits = if frame.changes_rows { durability } else { Durability::Lazy };
         let claimed = core.publication.claim(&state, waits, versions as u64, frame.bytes);
-        if let (Durability::Sync, Some(log)) = (durability, core.publication.log())
-            && let Err(error) = log.flush(claimed.position)
-        {
-            core.poison(&error);
-            return Err(error);
+        if durability == Durability::Sync {
+            core.flush(claimed.position)?;
         }
         core.publication.publish_ready(&core.versions);
         match state.outcome() {

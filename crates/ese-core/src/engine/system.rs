@@ -99,12 +99,7 @@ impl<V: VersionStore> Prepared<'_, V> {
             return Ok(());
         };
         let claimed = core.publication.claim(&state, Durability::Sync, rows, frame.bytes);
-        if let Some(log) = core.publication.log()
-            && let Err(error) = log.flush(claimed.position)
-        {
-            core.poison(&error);
-            return Err(error);
-        }
+        core.flush_locked(claimed.position)?;
         core.publication.publish_ready(&core.versions);
         Ok(())
     }

@@ -6,6 +6,7 @@
 use super::session::{Session, SessionOptions};
 use crate::stats::Stats;
 use ese_base::{AttachmentNo, CommitId, Result};
+use std::sync::Arc;
 
 /// What one step of background work did.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,6 +30,9 @@ pub enum Step {
     /// The log made space ready.
     Prepared,
 }
+
+/// Is told that every commit below this one, of its log and epoch, is durable.
+pub type DurableCallback = dyn Fn(CommitId) + Send + Sync;
 
 /// A running engine. Dropping the last reference closes it.
 pub trait Engine: Send + Sync {
@@ -71,6 +75,11 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// `InvalidParameter` for a commit of another log or epoch; `InstanceUnavailable`.
     fn wait_durable(&self, commit: CommitId) -> Result<()>;
+
+    /// Has `callback` called when commits become durable, by the thread that made them so, with a commit id below which all
+    /// are; `None`: nobody (`JET_paramDurableCommitCallback`). Calls of several threads may overlap; the highest id counts.
+    /// The callback must not wait for a commit of this engine. Without a log it is never called.
+    fn on_durable(&self, callback: Option<Arc<DurableCallback>>);
 
     /// Merges everything committed before the call into the base and returns when that is done (`JetIdle`).
     ///

@@ -309,3 +309,32 @@ fn what_is_not_as_it_should_be_is_named() {
     });
     assert!(matches!(kind(short), ErrorKind::NotADatabase | ErrorKind::FileTooShort));
 }
+
+#[test]
+fn what_becomes_durable_is_told() {
+    let (_guard, path) = folder();
+    let db = Instance::open(&path).unwrap();
+    let told = std::sync::Arc::new(ese_base::sync::Mutex::new(Vec::new()));
+    let (tell, inside) = (std::sync::Arc::clone(&told), db.clone());
+    db.on_durable(move |commit| {
+        // Whatever the engine holds meanwhile, it may be asked.
+        let stats = inside.stats();
+        tell.lock().push((commit.position, stats.next_position));
+    });
+    let tree = db.tree("t").unwrap();
+    let mut session = db.session().unwrap();
+    for durability in [Durability::Sync, Durability::Lazy] {
+        let mut tx = session.begin().unwrap();
+        tree.put(&mut tx, "k", "v").unwrap();
+        let commit = tx.commit_with(durability).unwrap().unwrap();
+        if durability == Durability::Lazy {
+            db.wait_durable(commit).unwrap();
+        }
+        let highest = told.lock().iter().map(|(durable, _)| *durable).max();
+        assert!(highest.unwrap() > commit.position, "{highest:?} {commit:?}");
+    }
+    assert!(told.lock().iter().all(|(durable, next)| durable <= next));
+    drop(session);
+    db.on_durable(|_| {});
+    db.close().unwrap();
+}

@@ -6,8 +6,8 @@ use ese::{
 };
 use ese_base::{AttachmentNo, CommitId, CommitTs, SessionId, TreeId, clock::SystemClock};
 use ese_core::{
-    Background, CursorPos, Delete, Delta, KeyRange, LocalEngine, Mode, Move, Options, Put, Reader, Scan,
-    Session, Transaction,
+    Background, CursorPos, Delete, Delta, DurableCallback, KeyRange, LocalEngine, Mode, Move, Options, Put,
+    Reader, Scan, Session, Transaction,
 };
 use ese_mem::MemoryBackend;
 use std::{sync::Arc, time::Duration};
@@ -76,6 +76,10 @@ impl Engine for OddEngine {
 
     fn merge(&self) -> Result<()> {
         self.inner.merge()
+    }
+
+    fn on_durable(&self, callback: Option<Arc<DurableCallback>>) {
+        self.inner.on_durable(callback);
     }
 
     fn checkpoint(&self) -> Result<()> {
