@@ -1,7 +1,7 @@
-//! Measures the log beside bare writes: `cargo run --release -p ese-wal --example commits -- [folder]`.
+//! Measures the log beside bare writes: `cargo run --release -p ese-wal --example commits -- [folder] [threads]`.
 //!
 //! All in one run on one disk: 4 KiB written and synced behind each other in a file of zeros; commits of one thread;
-//! commits of 16 threads, and how many share a sync; appends that wait for nothing; a replay.
+//! commits of several threads (16), and how many share a sync; appends that wait for nothing; a replay.
 #![allow(clippy::print_stdout, reason = "it is a program")]
 #![allow(clippy::unwrap_used, reason = "it ends at the first failure")]
 
@@ -18,7 +18,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 const FRAME_BYTES: usize = 120;
 const ROUNDS: u64 = 10;
 const SYNCS: u64 = 200;
-const THREADS: u64 = 16;
 /// So many fit the buffer.
 const SHORT: u64 = 20_000;
 const LAZIES: u64 = 2_000_000;
@@ -26,6 +25,7 @@ const LAZIES: u64 = 2_000_000;
 fn main() {
     let clock = SystemClock::new();
     let given = std::env::args().nth(1).unwrap_or_else(|| ".".into());
+    let threads: u64 = std::env::args().nth(2).map_or(16, |threads| threads.parse().unwrap());
     let folder = tempfile::Builder::new().prefix("ese-wal-").tempdir_in(given).unwrap();
     let disk: Arc<dyn Disk> = Arc::new(NativeDisk::new());
     let log = folder.path().join("log");
@@ -41,10 +41,10 @@ fn main() {
     let (raw, one) = (rate(ROUNDS * SYNCS, of_bare), rate(ROUNDS * SYNCS, of_one));
     println!("bare 4 KiB write and sync      {raw:>12.0} /s");
     println!("1 thread, commits              {one:>12.0} /s   {:.2} of bare", one / raw);
-    let (took, per_sync) = commits(&wal, next, THREADS, 5 * SYNCS, &clock);
-    let many = rate(THREADS * 5 * SYNCS, took);
-    println!("{THREADS} threads, commits            {many:>12.0} /s   {per_sync:.1} a sync");
-    let next = Position(next.0 + THREADS * 5 * SYNCS);
+    let (took, per_sync) = commits(&wal, next, threads, 5 * SYNCS, &clock);
+    let many = rate(threads * 5 * SYNCS, took);
+    println!("{threads:>2} threads, commits            {many:>12.0} /s   {per_sync:.1} a sync");
+    let next = Position(next.0 + threads * 5 * SYNCS);
     let short = rate(SHORT, lazies(&wal, next, SHORT, &clock).0);
     println!("1 thread, lazy, to the buffer  {short:>12.0} /s   {:.0} ns each", 1e9 / short);
     let lazy = rate(LAZIES, lazies(&wal, Position(next.0 + SHORT), LAZIES, &clock).1);

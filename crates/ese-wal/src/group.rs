@@ -11,12 +11,19 @@ use crate::{
     space::slack,
     writer::{Batch, Writer, failed},
 };
-use ese_base::{Error, ErrorKind, Position, Result, error::Failure, sync::MutexGuard};
+use ese_base::{
+    Error, ErrorKind, Position, Result,
+    error::Failure,
+    sync::{MutexGuard, thread},
+};
 use ese_core::LogPoint;
 
 /// A log that is closed goes on in a fresh segment when this much is in the one it ends in, so that the next opening has
 /// little to read.
 const CLOSE_FRESH_BYTES: u64 = 256 * 1024;
+
+/// How often a leader looks whether more frames have come.
+const GATHER_ROUNDS: usize = 8;
 
 /// Holding it is being the leader. Dropped without an end, the leader has failed.
 pub(crate) struct Leading<'s> {
@@ -193,18 +200,37 @@ impl Shared {
             return Ok(self.durable());
         }
         state.leading = true;
+        let leading = Leading { shared: self, done: false };
+        if state.frames_before > 1 {
+            state = self.gather(state);
+        }
         let other = state.other.take().unwrap_or_default();
         let cut = std::mem::replace(&mut state.pending, other);
         let block = self.block_bytes(&state);
         state.free = state.free.saturating_sub(cut.body() + slack(block));
+        state.frames_before = cut.frames();
         drop(state);
-        let leading = Leading { shared: self, done: false };
         let next = next.max(cut.last().map_or(next, Position::next));
         let batch = Batch { kind: BatchKind::Frames, next, frames: cut.frames(), body: cut.pieces() };
         let result = self.write(&batch);
         drop(batch);
         leading.end(result, Some((cut, next)))?;
         Ok(self.durable())
+    }
+
+    /// Lets those append who were woken by the leader before: what they bring now shares this sync. Not for long, and not
+    /// where commits come one by one.
+    fn gather<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        for _ in 0..GATHER_ROUNDS {
+            let frames = state.pending.frames();
+            drop(state);
+            thread::yield_now();
+            state = self.state.lock();
+            if state.pending.frames() == frames {
+                break;
+            }
+        }
+        state
     }
 
     /// By the leader.

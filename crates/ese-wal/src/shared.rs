@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) failed: Option<Failure>,
     pub(crate) leading: bool,
+    /// How many frames the batch before had.
+    pub(crate) frames_before: u32,
     pub(crate) pending: Pending,
     /// The buffer that nothing waits in; away while it is written.
     pub(crate) other: Option<Pending>,
@@ -84,6 +86,7 @@ impl State {
             phase: Phase::Opened,
             failed: None,
             leading: false,
+            frames_before: 0,
             pending: Pending::default(),
             other: None,
             promised: Promised::default(),
