@@ -170,6 +170,13 @@ impl SimDisk {
         self.0.lock().trace.value()
     }
 
+    /// As [`SimDisk::trace`], without what was written: equal for runs that differ in nothing but what programs draw at
+    /// random, such as identities.
+    #[must_use]
+    pub fn shape(&self) -> u64 {
+        self.0.lock().shape.value()
+    }
+
     /// Puts a file with these bytes on the disk, durably, in the place of what has the name. Met by no fault. The other
     /// names of its directory become durable, too.
     ///

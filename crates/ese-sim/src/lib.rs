@@ -6,12 +6,13 @@
 //!
 //! Reading order: [`seed`], [`model`] (the engine's rules under random schedules); [`reference`](mod@reference) (the rules in their
 //! plainest form), [`scenario`], [`random`], [`history`], [`workload`] (ways to test an engine); [`conformance`] (all of
-//! them, for a backend), [`backends`] (what there is to test); [`disk`] (what a durable one is tested on).
+//! them, for a backend), [`backends`] (what there is to test); [`disk`] (what a durable one is tested on), [`lives`] (how).
 
 pub mod backends;
 pub mod conformance;
 pub mod disk;
 pub mod history;
+pub mod lives;
 pub mod model;
 pub mod random;
 pub mod reference;

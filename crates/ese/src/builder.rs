@@ -252,6 +252,15 @@ impl Builder {
     /// # Errors
     /// As [`Builder::open`].
     pub fn open_on(self, disk: Arc<dyn Disk>, folder: impl AsRef<Path>) -> Result<Instance> {
+        let backend = self.durable_backend(disk, folder)?;
+        self.backend(backend)
+    }
+
+    /// What [`Builder::open_on`] stands on, without an engine: for [`Builder::backend`], with something in front of it, say.
+    ///
+    /// # Errors
+    /// As [`Builder::open`], as far as the folder and the log are concerned.
+    pub fn durable_backend(&self, disk: Arc<dyn Disk>, folder: impl AsRef<Path>) -> Result<Arc<dyn Backend>> {
         self.clone().options(machine::memory_bytes()).validate()?;
         if let Logging::On(log) = &self.log {
             log.validate()?;
@@ -260,7 +269,7 @@ impl Builder {
         pages.page_size_bytes = self.page_size_bytes.map(check_page_size).transpose()?;
         pages.reading = self.reading;
         let backend = DurableBackend::open(disk, folder.as_ref(), pages, self.log, self.options.access)?;
-        self.backend(Arc::new(backend))
+        Ok(Arc::new(backend))
     }
 
     /// Makes an instance in memory: the same engine as on disk, nothing outlives it.

@@ -52,6 +52,8 @@ pub(super) struct World {
     pub(super) capacity: u64,
     pub(super) power: Power,
     pub(super) trace: Trace,
+    /// The same, without the bytes.
+    pub(super) shape: Trace,
     pub(super) calls: BTreeMap<Operation, u64>,
     /// Which process this is; files of earlier ones are dead.
     pub(super) boot: u64,
@@ -70,6 +72,7 @@ impl World {
             capacity: CAPACITY,
             power: Power::On,
             trace: Trace::new(),
+            shape: Trace::new(),
             calls: BTreeMap::new(),
             boot: 0,
             orders: 0,
@@ -88,10 +91,12 @@ impl World {
             return Err(power_is_off());
         }
         *self.calls.entry(call.operation).or_default() += 1;
-        self.trace.number(call.operation as u64);
-        self.trace.bytes(call.path.as_os_str().as_encoded_bytes());
-        self.trace.number(call.offset);
-        self.trace.number(call.len);
+        for trace in [&mut self.trace, &mut self.shape] {
+            trace.number(call.operation as u64);
+            trace.bytes(call.path.as_os_str().as_encoded_bytes());
+            trace.number(call.offset);
+            trace.number(call.len);
+        }
         self.trace.bytes(call.data);
         if call.operation.is_change() && self.is_last_change() {
             self.interrupt(call.operation, act);
@@ -99,7 +104,9 @@ impl World {
         }
         let what = self.faults.meet(call.operation, call.path);
         let answer = act(self, what);
-        self.trace.number(u64::from(answer.is_ok()));
+        for trace in [&mut self.trace, &mut self.shape] {
+            trace.number(u64::from(answer.is_ok()));
+        }
         answer
     }
 

@@ -21,7 +21,7 @@ impl Rows {
     }
 
     pub(super) fn within(mut self, range: KeyRange<'_>) -> Self {
-        self.rows.retain(|(key, _)| range.contains(key.as_slice()));
+        self.rows.retain(|(key, _)| RangeBounds::<[u8]>::contains(&range, key.as_slice()));
         self
     }
 
@@ -63,7 +63,8 @@ pub(super) fn step(rows: &Rows, at: &mut CursorPos, how: Move<'_>) -> Option<Val
         (Move::Prev, Side::On) => ((unbounded, Bound::Excluded(here)), false),
         (Move::Next, Side::AfterLast) | (Move::Prev, Side::BeforeFirst) => return None,
     };
-    let mut inside = rows.rows.iter().filter(|(key, _)| range.contains(key.as_slice()));
+    let mut inside =
+        rows.rows.iter().filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, key.as_slice()));
     match if forward { inside.next() } else { inside.next_back() } {
         Some((key, value)) => {
             at.side = Side::On;

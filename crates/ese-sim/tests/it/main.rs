@@ -6,6 +6,8 @@
 mod disk;
 #[cfg(not(shuttle))]
 mod history;
+#[cfg(not(shuttle))]
+mod lives;
 mod logged;
 #[cfg(not(shuttle))]
 mod model;

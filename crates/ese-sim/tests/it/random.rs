@@ -26,3 +26,15 @@ fn trees_that_come_and_go_on_the_memory_backend() {
     run(0..1000, 60, Trees::ComeAndGo, &backends::memory);
     run(1000..1100, 600, Trees::ComeAndGo, &backends::memory);
 }
+
+#[test]
+fn rows_on_the_durable_backend() {
+    run(0..400, 60, Trees::Stay, &backends::durable);
+    run(1500..1550, 600, Trees::Stay, &backends::durable);
+}
+
+#[test]
+fn trees_that_come_and_go_on_the_durable_backend() {
+    run(0..300, 60, Trees::ComeAndGo, &backends::durable);
+    run(1000..1030, 600, Trees::ComeAndGo, &backends::durable);
+}

@@ -13,3 +13,9 @@ fn the_memory_backend_passes_every_scenario() {
     let ran = scenario::run_all(&scenario::folder(), &backends::memory);
     assert!(ran.cases > 200 && ran.skipped == 0, "{ran:?}");
 }
+
+#[test]
+fn the_durable_backend_passes_every_scenario() {
+    let ran = scenario::run_all(&scenario::folder(), &backends::durable);
+    assert!(ran.cases > 200 && ran.skipped == 0, "{ran:?}");
+}

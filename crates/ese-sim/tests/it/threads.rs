@@ -26,6 +26,12 @@ fn many_rows_and_many_merges() {
 }
 
 #[test]
+fn threads_on_the_durable_backend() {
+    threads(&backends::durable, 0, Size { threads: 4, txns: 400, keys: 3, padding: 0 });
+    threads(&backends::durable, 1, Size { threads: 4, txns: 800, keys: 200, padding: 400 });
+}
+
+#[test]
 fn the_reference_passes_too() {
     threads(&backends::reference, 1, Size { threads: 4, txns: 300, keys: 8, padding: 10 });
 }
