@@ -419,6 +419,8 @@ impl Life {
                 let done = self.engine.attach_database(name).map(drop);
                 if let Err(error) = &done {
                     let is_fine = match error.kind() {
+                        ErrorKind::DatabaseNotFound => known.is_none(),
+                        ErrorKind::DatabaseAttached => matches!(known, Some((Standing::Attached, _))),
                         _ => false,
                     };
                     if is_fine {
