@@ -1,7 +1,8 @@
 //! Spare segments: made ahead, taken when one is full, and made of segments that are needed no more.
 //!
 //! Making one is zero-writing it, so that a later sync touches no metadata and cannot meet a full disk. It goes on in
-//! bounded steps; whoever needs one at once makes it to the end. A failure removes the file and harms nothing.
+//! bounded steps; whoever needs one at once makes it to the end, without zeros where one frame fills it. A failure removes
+//! the file and harms nothing.
 
 use crate::{
     folder::Spare,
@@ -29,6 +30,16 @@ pub(crate) enum Making {
     Busy(u64),
     /// One waits for its next step.
     Part(Unfinished),
+}
+
+/// How the bytes of a spare segment come to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filling {
+    /// Zeros are written: the syncs of the many small batches to come touch no metadata.
+    Zeros,
+    /// Space is allocated and no more: one batch is about to fill all of it, and its one sync may touch metadata. To write
+    /// zeros before would write everything twice.
+    Allocated,
 }
 
 /// A file that is zeros up to `done`.
@@ -65,7 +76,7 @@ impl Shared {
                 return Ok(false);
             }
         };
-        self.work(state, unfinished, length)?;
+        self.work(state, unfinished, length, Filling::Zeros)?;
         Ok(true)
     }
 
@@ -106,7 +117,8 @@ impl Shared {
         let (mut rest, mut length) = (unfinished, length);
         loop {
             length = rest.as_ref().map_or(length, |unfinished| unfinished.spare.length);
-            self.work(state, rest, length)?;
+            let filling = if bytes >= length { Filling::Allocated } else { Filling::Zeros };
+            self.work(state, rest, length, filling)?;
             state = self.state.lock();
             rest = match std::mem::replace(&mut state.making, Making::Nothing) {
                 Making::Part(unfinished) => Some(unfinished),
@@ -124,11 +136,12 @@ impl Shared {
         mut state: MutexGuard<'_, State>,
         unfinished: Option<Unfinished>,
         length: u64,
+        filling: Filling,
     ) -> Result<()> {
         state.making = Making::Busy(length);
         drop(state);
         let result = match unfinished {
-            None => self.begin_spare(length),
+            None => self.begin_spare(length, filling),
             Some(unfinished) => Ok(unfinished),
         };
         let result = result.and_then(|unfinished| self.zero_step(unfinished));
@@ -158,11 +171,12 @@ impl Shared {
         state.live.last().map_or(self.options.block_bytes, |live| live.segment.header.block)
     }
 
-    fn begin_spare(&self, length: u64) -> Result<Unfinished> {
+    fn begin_spare(&self, length: u64, filling: Filling) -> Result<Unfinished> {
         let spare = Spare { name: self.spare_name.fetch_add(1, Ordering::Relaxed), length };
         let path = self.folder.spare_path(spare.name);
         let file = self.folder.disk.open(&path, OpenMode::CreateNew)?;
         match file.allocate(length) {
+            Ok(()) if filling == Filling::Allocated => Ok(Unfinished { spare, file, done: length }),
             Ok(()) => Ok(Unfinished { spare, file, done: 0 }),
             Err(error) => Err(self.abandon(spare, error)),
         }
@@ -195,7 +209,7 @@ impl Shared {
         if let Some(spare) = self.state.lock().spares.pop() {
             return Ok(spare);
         }
-        let mut unfinished = self.begin_spare(self.options.segment_min_bytes)?;
+        let mut unfinished = self.begin_spare(self.options.segment_min_bytes, Filling::Zeros)?;
         while unfinished.done < unfinished.spare.length {
             unfinished = self.zero_step(unfinished)?;
         }
