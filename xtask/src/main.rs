@@ -1,13 +1,14 @@
 //! The project's own commands: `cargo xtask <command>`, one file a command.
 //!
 //! Reading order: [`ci`] (what must hold), [`mod@test`], [`tidy`] (the house rules), then the lanes ([`loom`],
-//! [`shuttle`], [`model`]) and [`mod@bench`]. [`cargo`] runs cargo for all of them.
+//! [`shuttle`], [`model`], [`mod@crash`]) and [`mod@bench`]. [`cargo`] runs cargo for all of them.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
 mod bench;
 mod cargo;
 mod ci;
+mod crash;
 mod loom;
 mod model;
 mod shuttle;
@@ -37,6 +38,8 @@ enum Command {
     Bench(bench::Bench),
     /// Run the random-schedule model of the engine's rules
     Model(model::Model),
+    /// Kill processes at random moments, and look at what they leave
+    Crash(crash::Crash),
     /// Check the leaf protocols under loom
     Loom(loom::Loom),
     /// Run the engine under shuttle's random schedules
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Bench(bench) => bench.run(),
         Command::Model(model) => model.run(),
+        Command::Crash(crash) => crash.run(),
         Command::Loom(loom) => loom.run(),
         Command::Shuttle(shuttle) => shuttle.run(),
         Command::UnsafeList => unsafe_list::run(),

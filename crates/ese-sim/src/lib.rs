@@ -6,10 +6,12 @@
 //!
 //! Reading order: [`seed`], [`model`] (the engine's rules under random schedules); [`reference`](mod@reference) (the rules in their
 //! plainest form), [`scenario`], [`random`], [`history`], [`workload`] (ways to test an engine); [`conformance`] (all of
-//! them, for a backend), [`backends`] (what there is to test); [`disk`] (what a durable one is tested on), [`lives`] (how).
+//! them, for a backend), [`backends`] (what there is to test); [`disk`] (what a durable one is tested on), [`lives`] (how),
+//! [`crash`] (real processes, killed).
 
 pub mod backends;
 pub mod conformance;
+pub mod crash;
 pub mod disk;
 pub mod history;
 pub mod lives;

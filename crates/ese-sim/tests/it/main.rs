@@ -3,6 +3,8 @@
 //! Under `cfg(shuttle)` only what runs inside its scheduler is built.
 
 #[cfg(not(shuttle))]
+mod crash;
+#[cfg(not(shuttle))]
 mod disk;
 #[cfg(not(shuttle))]
 mod history;
