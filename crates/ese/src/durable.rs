@@ -70,7 +70,6 @@ impl DurableBackend {
             Access::ReadWrite => {
                 if disk.metadata(folder)?.is_none() {
                     disk.create_directory(folder)?;
-                    disk.sync_directory(parent(folder))?;
                 }
                 pages.access = ese_pager::Access::ReadWrite;
                 (lock(&*disk, &folder.join(LOCK))?, ese_wal::Access::ReadWrite)
@@ -156,6 +155,10 @@ impl Backend for DurableBackend {
     }
 
     fn create(&self, database: &str) -> Result<Arc<dyn Store>> {
+        if database == MAIN.0 {
+            // Whoever made the folder may have been killed before its name was durable.
+            self.disk.sync_directory(parent(&self.folder))?;
+        }
         let store = Pager::create(&*self.disk, &self.path(database)?, &self.pages)?;
         Ok(store)
     }

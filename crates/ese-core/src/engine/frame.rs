@@ -61,6 +61,13 @@ impl Frame {
     }
 }
 
+/// Gives back the room of a frame that will not be appended.
+pub(super) fn give_back<V: VersionStore>(core: &Core<V>, frame: &Frame) {
+    if let (Some(bytes), Some(log)) = (&frame.bytes, core.publication.log()) {
+        log.give_back(bytes.len() as u64);
+    }
+}
+
 /// An empty buffer that takes `size` bytes and not one more without growing.
 fn buffer(size: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -8,7 +8,7 @@
 
 use super::{
     core::{Attachment, Core},
-    frame::Frame,
+    frame::{self, Frame},
     instance::Running,
     reading::Reading,
     trees::TreeCache,
@@ -173,7 +173,10 @@ impl<V: VersionStore> LocalSession<V> {
         }
         let core = Arc::clone(&self.core);
         let frame = Frame::of(&core, &self.slot)?.make_room(&core)?;
-        let Some(state) = core.versions.end_writes(&mut self.slot) else { return Ok(None) };
+        let Some(state) = core.versions.end_writes(&mut self.slot) else {
+            frame::give_back(&core, &frame);
+            return Ok(None);
+        };
         // No failure past this line takes the commit back: it is in the queue.
         let waits = if frame.changes_rows { durability } else { Durability::Lazy };
         let claimed = core.publication.claim(&state, waits, versions as u64, frame.bytes);

@@ -4,7 +4,10 @@
 //!
 //! Invariant: between calls no transaction of it is open, but from [`SystemWriter::begin`] to its end.
 
-use super::{core::Core, frame::Frame};
+use super::{
+    core::Core,
+    frame::{self, Frame},
+};
 use crate::{
     seam::{
         session::Mode,
@@ -108,9 +111,8 @@ impl<V: VersionStore> Prepared<'_, V> {
 /// Gives back the room of what was not committed; the transaction is rolled back.
 impl<V: VersionStore> Drop for Prepared<'_, V> {
     fn drop(&mut self) {
-        let bytes = self.frame.take().and_then(|frame| frame.bytes);
-        if let (Some(bytes), Some(log)) = (bytes, self.writer.core.publication.log()) {
-            log.give_back(bytes.len() as u64);
+        if let Some(frame) = self.frame.take() {
+            frame::give_back(self.writer.core, &frame);
         }
     }
 }
