@@ -14,7 +14,7 @@ use ese_base::{
     limits,
 };
 use ese_core::{Access, Backend, Background, Durability, LocalEngine, Options};
-use ese_io::{Disk, NativeDisk};
+use ese_io::Disk;
 use ese_mem::MemoryBackend;
 use ese_pager::{PagerOptions, Reading};
 use ese_wal::WalOptions;
@@ -243,14 +243,16 @@ impl Builder {
     /// # Ok(()) }
     /// # #[cfg(not(unix))] fn main() {}
     /// ```
+    #[cfg(unix)]
     pub fn open(self, folder: impl AsRef<Path>) -> Result<Instance> {
-        self.open_on(Arc::new(NativeDisk::new()), folder)
+        self.open_on(Arc::new(ese_io::NativeDisk::new()), folder)
     }
 
-    /// As [`Builder::open`], on another disk than the machine's: one that is simulated, say.
+    /// As `open`, on another disk than the machine's: one that is simulated, say. It is there on every system; `open` is on
+    /// those whose files the library knows (Unix so far).
     ///
     /// # Errors
-    /// As [`Builder::open`].
+    /// As `open`.
     pub fn open_on(self, disk: Arc<dyn Disk>, folder: impl AsRef<Path>) -> Result<Instance> {
         let backend = self.durable_backend(disk, folder)?;
         self.backend(backend)

@@ -6,7 +6,7 @@ use crate::{
 };
 use ese_base::{AttachmentNo, CommitId, Error, ErrorKind, Result};
 use ese_core::{Durability, Engine, Mode, SessionOptions, Stats, Step};
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// A running storage engine. Clones are the same instance; any thread may use any of them.
 ///
@@ -35,7 +35,8 @@ impl Instance {
     ///
     /// # Errors
     /// As [`Builder::open`].
-    pub fn open(folder: impl AsRef<Path>) -> Result<Instance> {
+    #[cfg(unix)]
+    pub fn open(folder: impl AsRef<std::path::Path>) -> Result<Instance> {
         Instance::builder().open(folder)
     }
 
