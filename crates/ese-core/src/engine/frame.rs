@@ -32,14 +32,14 @@ impl Frame {
     /// where there is none the commit fails, and the process lives on.
     pub(super) fn of<V: VersionStore>(core: &Core<V>, slot: &V::Slot) -> Result<Frame> {
         core.state.check_writes()?;
-        let (mut changes_rows, mut size) = (false, 0_usize);
-        core.versions.each_written(slot, &mut |write| {
-            changes_rows = true;
-            size = size.saturating_add(HEAD_BYTES + write.key.len() + write.payload.len());
-        });
+        let changes_rows = core.versions.changes_rows(slot);
         if !changes_rows || core.publication.log().is_none() {
             return Ok(Frame { changes_rows, bytes: None });
         }
+        let mut size = 0_usize;
+        core.versions.each_written(slot, &mut |write| {
+            size = size.saturating_add(HEAD_BYTES + write.key.len() + write.payload.len());
+        });
         let mut bytes = buffer(size)?;
         core.versions.each_written(slot, &mut |write| encode(&mut bytes, &write));
         debug_assert_eq!(bytes.len(), size, "the buffer has not grown");

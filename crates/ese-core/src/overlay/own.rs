@@ -111,6 +111,11 @@ impl OwnWrites {
         }
     }
 
+    /// Whether anything listed changes a row.
+    pub(super) fn changes_rows(&self) -> bool {
+        self.ops.iter().any(|op| self.version(op).kind().is_data())
+    }
+
     /// Everything that changes a row, in the order it was written.
     pub(super) fn each(&self, take: &mut dyn FnMut(OwnWrite<'_>)) {
         for op in &self.ops {

@@ -227,6 +227,10 @@ impl VersionStore for Overlay {
         slot.own.undo_to(versions);
     }
 
+    fn changes_rows(&self, slot: &OverlaySlot) -> bool {
+        slot.own.changes_rows()
+    }
+
     fn each_written(&self, slot: &OverlaySlot, take: &mut dyn FnMut(OwnWrite<'_>)) {
         slot.own.each(take);
     }

@@ -129,6 +129,9 @@ pub trait VersionStore: Merges {
     /// Marks everything written behind the first `versions` as rolled back. Allocates nothing.
     fn undo_to(&self, slot: &mut Self::Slot, versions: usize);
 
+    /// Whether anything is written and not undone that changes a row; locks do not.
+    fn changes_rows(&self, slot: &Self::Slot) -> bool;
+
     /// Hands everything written and not undone to `take`, in order; locks excluded.
     fn each_written(&self, slot: &Self::Slot, take: &mut dyn FnMut(OwnWrite<'_>));
 
