@@ -1,7 +1,14 @@
-//! The engines that are compared, one adapter each.
+//! The engines that are compared, one adapter each; those named `durable`, and fjall, keep stores in folders.
+//!
+//! Absent: RocksDB, whose crate wants libclang and a C++ build of many minutes, and canopydb.
 
 pub mod btreemap;
 pub mod ese;
+pub mod ese_durable;
+pub mod fjall;
 pub mod lmdb;
+pub mod lmdb_durable;
 pub mod redb;
+pub mod redb_durable;
 pub mod sqlite;
+pub mod sqlite_durable;

@@ -4,7 +4,7 @@
 
 use crate::{
     artefact::{Artefact, Measured},
-    report::{OURS, right, short},
+    report::{is_ours, right, short},
     row::{Row, Unit},
 };
 use comfy_table::{Cell, Table, presets::UTF8_FULL_CONDENSED};
@@ -44,7 +44,7 @@ pub fn compare(old: &Artefact, new: &Artefact) -> (Vec<Compared>, Vec<String>) {
     let is_new = |after: &&Measured| old.measured(&after.row, &after.engine).is_none();
     single
         .extend(new.results.iter().filter(is_new).map(|after| format!("{} of {}", after.row, after.engine)));
-    both.sort_by_key(|compared| (compared.row, compared.engine != OURS));
+    both.sort_by_key(|compared| (compared.row, !is_ours(&compared.engine)));
     (both, single)
 }
 

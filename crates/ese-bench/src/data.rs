@@ -42,6 +42,12 @@ impl Data {
         Data { seed, rows, keys, pool }
     }
 
+    /// What everything comes from.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// How many rows a load inserts.
     #[must_use]
     pub fn rows(&self) -> usize {

@@ -16,6 +16,15 @@ pub enum Background {
     Held,
 }
 
+/// When a commit returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is durable.
+    Sync,
+    /// As soon as it is done; durable when the engine sees fit.
+    Lazy,
+}
+
 /// What a store is opened with.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening<'a> {
@@ -75,7 +84,8 @@ pub trait Session: Send {
     /// The engine's own, or what `work` returns.
     fn read<T>(&mut self, work: impl FnOnce(&Self::Read<'_>) -> Result<T>) -> Result<T>;
 
-    /// Runs `work` in a write transaction and commits it as cheaply as the engine offers (nothing is synced).
+    /// Runs `work` in a write transaction and commits it: in memory as cheaply as the engine offers
+    /// (nothing is synced), in a folder with the session's durability.
     ///
     /// # Errors
     /// The engine's own, or what `work` returns.
@@ -93,6 +103,35 @@ pub trait Session: Send {
     /// # Errors
     /// The engine's own.
     fn savepoints(&mut self, levels: usize) -> Result<bool>;
+}
+
+/// A store in a folder, whose sessions commit durably unless they are told otherwise.
+pub trait Durable: Engine<Session: DurableSession> {
+    /// Opens what is in a directory.
+    ///
+    /// # Errors
+    /// The engine's own.
+    fn reopen(directory: &Path) -> Result<Self>;
+
+    /// Closes it as a program should.
+    ///
+    /// # Errors
+    /// The engine's own.
+    fn close(self) -> Result<()>;
+
+    /// Syncs of its log since it was opened, where it counts them.
+    fn log_syncs(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A session of such a store.
+pub trait DurableSession: Session {
+    /// Sets when its commits return, and perhaps those of the store's other sessions.
+    ///
+    /// # Errors
+    /// The engine's own.
+    fn set_durability(&mut self, durability: Durability) -> Result<()>;
 }
 
 /// Reads of one snapshot.

@@ -1,17 +1,19 @@
 //! One engine's way through a round: it keeps the store that the rows share and forgets it at the end.
 
 use crate::{
-    engine::Engine,
+    engine::{Durable, Engine},
     row::Row,
     work::{
         Measure, Setting, Store,
         commit::commit,
+        durable::{batches, commit_durable, commit_lazy, commit_threads, file_size, open_clean},
         load::{append, load, remove, scan_overlay},
         mixed::mixed,
         read::{Gets, empty, gets, savepoints, scan, seek},
+        recover::{Fill, recover},
     },
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// An engine in the competition, whatever its type.
 pub trait Lane {
@@ -29,6 +31,14 @@ pub trait Lane {
 
     /// Drops the store of the round.
     fn forget(&mut self);
+
+    /// Fills a store and waits to be killed; see [`recover`](crate::work::recover).
+    ///
+    /// # Errors
+    /// For an engine without stores in folders; the engine's own.
+    fn fill(&self, _: &Fill) -> Result<()> {
+        bail!("{} has no store that outlives it", self.name())
+    }
 }
 
 /// An engine in the competition.
@@ -75,6 +85,14 @@ impl<E: Engine> EngineLane<E> {
             Row::Mixed95 => mixed(setting, self.store(setting)?, 5)?,
             Row::Mixed50 => mixed(setting, self.store(setting)?, 50)?,
             Row::Remove => remove(setting, self.store(setting)?)?,
+            Row::CommitLazy
+            | Row::CommitDurable
+            | Row::CommitThreads
+            | Row::BatchThousand
+            | Row::BatchTenThousand
+            | Row::Open
+            | Row::Recover
+            | Row::Size => return Ok(None),
         };
         Ok(Some(measure))
     }
@@ -95,5 +113,56 @@ impl<E: Engine> Lane for EngineLane<E> {
 
     fn forget(&mut self) {
         self.store = None;
+    }
+}
+
+/// An engine with stores in folders: all rows, on a disk.
+#[derive(Debug)]
+pub struct DurableLane<E>(EngineLane<E>);
+
+impl<E> Default for DurableLane<E> {
+    fn default() -> Self {
+        DurableLane(EngineLane::default())
+    }
+}
+
+impl<E: Durable> DurableLane<E> {
+    fn measure_row(&mut self, row: Row, setting: Setting<'_>) -> Result<Option<Measure>> {
+        let lane = &mut self.0;
+        let measure = match row {
+            Row::CommitLazy => commit_lazy(setting, lane.store(setting)?)?,
+            Row::CommitDurable => commit_durable(setting, lane.store(setting)?)?,
+            Row::CommitThreads => commit_threads(setting, lane.store(setting)?)?,
+            Row::BatchThousand => batches::<E>(setting, 1_000)?,
+            Row::BatchTenThousand => batches::<E>(setting, 10_000)?,
+            Row::Open => open_clean::<E>(setting)?,
+            Row::Recover => return recover::<E>(setting),
+            Row::Size => file_size::<E>(setting)?,
+            other => return lane.measure_row(other, setting),
+        };
+        Ok(Some(measure))
+    }
+}
+
+impl<E: Durable> Lane for DurableLane<E> {
+    fn name(&self) -> &'static str {
+        E::NAME
+    }
+
+    fn settings(&self) -> &'static str {
+        E::SETTINGS
+    }
+
+    fn measure(&mut self, row: Row, setting: Setting<'_>) -> Result<Option<Measure>> {
+        let setting = Setting { directory: setting.disk, ..setting };
+        self.measure_row(row, setting).with_context(|| format!("row {:?} of {}", row.name(), E::NAME))
+    }
+
+    fn forget(&mut self) {
+        self.0.forget();
+    }
+
+    fn fill(&self, fill: &Fill) -> Result<()> {
+        fill.run::<E>()
     }
 }

@@ -7,7 +7,8 @@ use ese_bench::{
     artefact::Artefact,
     compare,
     row::Row,
-    run::{ENGINES_DEFAULT, Plan, run},
+    run::{ENGINES_DEFAULT, ENGINES_DURABLE, Plan, lane, run},
+    work::recover::Fill,
 };
 use std::{
     fs,
@@ -57,6 +58,9 @@ struct Arguments {
     /// Run only these engines.
     #[arg(long, value_delimiter = ',')]
     engines: Vec<String>,
+    /// Measure what is durable: other engines and other rows, on a disk.
+    #[arg(long)]
+    durable: bool,
     /// Where to write the figures; the folder is made. Default: target/bench/seed-SEED-rows-ROWS.json. The artefact, all
     /// samples in binary for `compare`, goes beside it, with `rkyv` for `json`.
     #[arg(long)]
@@ -64,12 +68,18 @@ struct Arguments {
     /// Where stores with files go. Default: /dev/shm where there is one, else the directory for temporary files.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Where stores go whose durability is measured: on a disk. The folder is made.
+    #[arg(long, default_value = "target/bench")]
+    disk: PathBuf,
     /// List the rows and the engines and stop.
     #[arg(long)]
     list: bool,
 }
 
 fn main() -> Result<()> {
+    if let Some(fill) = Fill::given() {
+        return lane(&fill.engine)?.fill(&fill);
+    }
     let command = Command::parse();
     match command.other {
         Some(Other::Compare { old, new }) => compare_files(&old, new),
@@ -83,9 +93,13 @@ fn measure(arguments: Arguments) -> Result<()> {
             println!("{:14} {}", row.name(), row.title());
         }
         println!("engines: {}, redb-file", ENGINES_DEFAULT.join(", "));
+        println!("with --durable: {}", ENGINES_DURABLE.join(", "));
         return Ok(());
     }
-    let json = arguments.json.clone().unwrap_or_else(|| json_default(arguments.seed, arguments.rows as u64));
+    let json = arguments.json.clone().unwrap_or_else(|| {
+        let kind = if arguments.durable { "-durable" } else { "" };
+        format!("target/bench/seed-{}-rows-{}{kind}.json", arguments.seed, arguments.rows).into()
+    });
     let outcome = run(plan(arguments)?, |next| eprintln!("{next}"))?;
     println!("{}", outcome.text());
     let artefact = json.with_extension(ARTEFACT);
@@ -115,16 +129,18 @@ fn plan(arguments: Arguments) -> Result<Plan> {
         }
     }
     if only.is_empty() {
-        only = Row::ALL.to_vec();
+        only = if arguments.durable { Row::durable() } else { Row::memory() };
     }
     let mut engines = arguments.engines;
     if engines.is_empty() {
-        engines = ENGINES_DEFAULT.iter().map(|&name| name.to_owned()).collect();
+        let default = if arguments.durable { ENGINES_DURABLE } else { ENGINES_DEFAULT };
+        engines = default.iter().map(|&name| name.to_owned()).collect();
     }
     let shared_memory = Path::new("/dev/shm");
     let directory = arguments
         .directory
         .unwrap_or_else(|| if shared_memory.is_dir() { shared_memory.into() } else { std::env::temp_dir() });
+    fs::create_dir_all(&arguments.disk).with_context(|| format!("making {}", arguments.disk.display()))?;
     Ok(Plan {
         rows: arguments.rows,
         rounds: arguments.rounds,
@@ -132,6 +148,8 @@ fn plan(arguments: Arguments) -> Result<Plan> {
         only,
         engines,
         directory,
+        disk: arguments.disk,
+        program: Some(std::env::current_exe()?),
     })
 }
 

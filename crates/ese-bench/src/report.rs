@@ -11,8 +11,14 @@ use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// The engine that all ratios are about.
-pub const OURS: &str = "ese";
+/// Whether it is one of ours; all ratios are about the first such engine.
+#[must_use]
+pub fn is_ours(engine: &str) -> bool {
+    matches!(engine, "ese" | "ese-durable")
+}
+
+/// What the disk allows: no peer, but the limit of them all.
+const RAW: &str = "raw";
 
 /// The middle value; of an even number the mean of the two in the middle. `None` of nothing.
 #[must_use]
@@ -46,7 +52,7 @@ impl Outcome {
     /// How many times as good ese is as `peer`.
     #[must_use]
     pub fn ratio(&self, row: Row, peer: &str) -> Option<f64> {
-        Some(row.unit().ratio(self.median(row, OURS)?, self.median(row, peer)?))
+        Some(row.unit().ratio(self.median(row, self.ours()?)?, self.median(row, peer)?))
     }
 
     /// How the row's floor stands; `None` without a floor or without the figures.
@@ -57,8 +63,14 @@ impl Outcome {
                 let ratio = self.ratio(row, peer)?;
                 (ratio, ratio >= least)
             }
+            Floor::Best { least } => {
+                let ratios =
+                    self.peers().filter(|peer| *peer != RAW).filter_map(|peer| self.ratio(row, peer));
+                let ratio = ratios.min_by(f64::total_cmp)?;
+                (ratio, ratio >= least)
+            }
             Floor::Nanoseconds(most) => {
-                let nanoseconds = self.median(row, OURS)?;
+                let nanoseconds = self.median(row, self.ours()?)?;
                 (nanoseconds, nanoseconds <= most)
             }
         };
@@ -68,7 +80,8 @@ impl Outcome {
     /// The peers that are better than ese at a row.
     #[must_use]
     pub fn lost_to(&self, row: Row) -> Vec<&'static str> {
-        self.peers().filter(|peer| self.ratio(row, peer).is_some_and(|ratio| ratio < 1.0)).collect()
+        let is_better = |peer: &&str| *peer != RAW && self.ratio(row, peer).is_some_and(|ratio| ratio < 1.0);
+        self.peers().filter(is_better).collect()
     }
 
     pub(crate) fn figures(&self, row: Row, engine: &str) -> Option<&Figures> {
@@ -76,7 +89,7 @@ impl Outcome {
     }
 
     fn peers(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.engines.iter().map(|(name, _)| *name).filter(|name| *name != OURS)
+        self.engines.iter().map(|(name, _)| *name).filter(|name| Some(*name) != self.ours())
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
@@ -136,14 +149,22 @@ impl Outcome {
         table
     }
 
+    /// The engine that ratios are about.
+    fn ours(&self) -> Option<&'static str> {
+        self.engines.iter().map(|(name, _)| *name).find(|name| is_ours(name))
+    }
+
     fn has_ours(&self) -> bool {
-        self.engines.iter().any(|(name, _)| *name == OURS)
+        self.ours().is_some()
     }
 
     fn floor_words(&self, row: Row) -> String {
         let asked = match row.floor() {
             None => return String::new(),
+            // Nothing is asked beside a peer that did not run.
+            Some(Floor::Times { peer, .. }) if self.peers().all(|name| name != peer) => return String::new(),
             Some(Floor::Times { peer, least }) => format!("≥ {least}× {peer}"),
+            Some(Floor::Best { least }) => format!("≥ {least}× the best peer"),
             Some(Floor::Nanoseconds(most)) => format!("≤ {most} ns"),
         };
         match self.verdict(row) {
@@ -194,7 +215,7 @@ impl Outcome {
                             "median": median(&figures.samples),
                             "samples": figures.samples,
                             "notes": figures.notes,
-                            "ratio": (name != OURS).then(|| self.ratio(row, name)).flatten(),
+                            "ratio": (Some(name) != self.ours()).then(|| self.ratio(row, name)).flatten(),
                         });
                         (name.to_owned(), value)
                     })
@@ -237,7 +258,7 @@ pub(crate) fn short(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond(_) if value >= 1e6 => format!("{:.2}M", value / 1e6),
         Unit::PerSecond(_) if value >= 1e3 => format!("{:.0}k", value / 1e3),
-        Unit::Nanoseconds(_) if value < 100.0 => format!("{value:.1}"),
+        Unit::Nanoseconds(_) | Unit::Bytes(_) if value < 100.0 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
     }
 }

@@ -1,6 +1,8 @@
 //! What is measured: the rows of the table, their units, and the least that is asked of ese.
+//!
+//! Rows of a disk are measured on engines that keep stores in folders, the others on any.
 
-/// A row of the table, in the order of work: all but the last two run on one store.
+/// A row of the table, in the order of work: up to [`Row::Remove`] they run on one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Row {
     /// All rows in random order in one transaction, background work finished.
@@ -27,12 +29,28 @@ pub enum Row {
     Mixed95,
     /// 50 reads to 50 overwrites by two threads, a transaction each.
     Mixed50,
+    /// Lazy commits of one new row.
+    CommitLazy,
+    /// Durable commits of one new row.
+    CommitDurable,
+    /// Durable commits of one new row by 16 threads.
+    CommitThreads,
     /// Half the rows removed in one transaction, background work finished.
     Remove,
     /// All rows in key order in one transaction, background work finished.
     Append,
     /// Every row in order while a tenth has new values that no background work has touched.
     ScanOverlay,
+    /// All rows in random order, 1,000 a durable transaction.
+    BatchThousand,
+    /// All rows in random order, 10,000 a durable transaction.
+    BatchTenThousand,
+    /// An opening after a clean close, and one get.
+    Open,
+    /// An opening after a kill with lazy commits, and one get.
+    Recover,
+    /// Bytes of a folder after a load in one transaction.
+    Size,
 }
 
 /// How a figure reads.
@@ -42,6 +60,8 @@ pub enum Unit {
     PerSecond(&'static str),
     /// Nanoseconds; less is better.
     Nanoseconds(&'static str),
+    /// Bytes; less is better.
+    Bytes(&'static str),
 }
 
 /// The least that is asked of ese.
@@ -54,13 +74,18 @@ pub enum Floor {
         /// The least ratio.
         least: f64,
     },
+    /// At least so many times as good as the best peer.
+    Best {
+        /// The least ratio.
+        least: f64,
+    },
     /// At most so many nanoseconds.
     Nanoseconds(f64),
 }
 
 impl Row {
     /// All rows in the order of work.
-    pub const ALL: [Row; 15] = [
+    pub const ALL: [Row; 23] = [
         Row::Load,
         Row::Get,
         Row::Get2,
@@ -73,10 +98,48 @@ impl Row {
         Row::Commit,
         Row::Mixed95,
         Row::Mixed50,
+        Row::CommitLazy,
+        Row::CommitDurable,
+        Row::CommitThreads,
         Row::Remove,
         Row::Append,
         Row::ScanOverlay,
+        Row::BatchThousand,
+        Row::BatchTenThousand,
+        Row::Open,
+        Row::Recover,
+        Row::Size,
     ];
+
+    /// Those of a run in memory.
+    #[must_use]
+    pub fn memory() -> Vec<Row> {
+        Row::ALL.into_iter().filter(|row| !row.is_of_a_disk()).collect()
+    }
+
+    /// Those of a run about durability: what only a disk has, and what it may have changed.
+    #[must_use]
+    pub fn durable() -> Vec<Row> {
+        let others =
+            [Row::Load, Row::Get, Row::Get2, Row::GetMany, Row::Seek, Row::Scan, Row::Remove, Row::Append];
+        Row::ALL.into_iter().filter(|row| row.is_of_a_disk() || others.contains(row)).collect()
+    }
+
+    /// Whether only a store in a folder has it.
+    #[must_use]
+    pub const fn is_of_a_disk(self) -> bool {
+        matches!(
+            self,
+            Row::CommitLazy
+                | Row::CommitDurable
+                | Row::CommitThreads
+                | Row::BatchThousand
+                | Row::BatchTenThousand
+                | Row::Open
+                | Row::Recover
+                | Row::Size
+        )
+    }
 
     /// The word for it on the command line and in JSON.
     #[must_use]
@@ -97,6 +160,14 @@ impl Row {
             Row::Remove => "remove",
             Row::Append => "append",
             Row::ScanOverlay => "scan-overlay",
+            Row::CommitLazy => "commit-lazy",
+            Row::CommitDurable => "commit-durable",
+            Row::CommitThreads => "commit-16",
+            Row::BatchThousand => "batch-1k",
+            Row::BatchTenThousand => "batch-10k",
+            Row::Open => "open",
+            Row::Recover => "recover",
+            Row::Size => "size",
         }
     }
 
@@ -119,6 +190,14 @@ impl Row {
             Row::Remove => "remove half the rows, 1 txn, merge finished",
             Row::Append => "append load, 1 txn, merge finished",
             Row::ScanOverlay => "full scan, 10 % not yet merged",
+            Row::CommitLazy => "lazy commit of 1 row, p50",
+            Row::CommitDurable => "durable commit of 1 row, 1 thread, p50",
+            Row::CommitThreads => "durable commits of 1 row, 16 threads",
+            Row::BatchThousand => "batches of 1,000 random rows, durable",
+            Row::BatchTenThousand => "batches of 10,000 random rows, durable",
+            Row::Open => "open + 1 get after a clean close",
+            Row::Recover => "open + 1 get after kill -9 with lazy rows",
+            Row::Size => "folder after the load, without its log",
         }
     }
 
@@ -126,11 +205,25 @@ impl Row {
     #[must_use]
     pub const fn unit(self) -> Unit {
         match self {
-            Row::Load | Row::Append | Row::Scan | Row::ScanOverlay | Row::Remove => Unit::PerSecond("rows/s"),
+            Row::Load
+            | Row::Append
+            | Row::Scan
+            | Row::ScanOverlay
+            | Row::Remove
+            | Row::BatchThousand
+            | Row::BatchTenThousand => Unit::PerSecond("rows/s"),
+            Row::CommitThreads => Unit::PerSecond("commits/s"),
+            Row::Size => Unit::Bytes("bytes a row"),
             Row::Get | Row::Get2 | Row::GetTransaction | Row::GetMany => Unit::PerSecond("gets/s"),
             Row::Seek => Unit::PerSecond("ranges/s"),
             Row::Mixed95 | Row::Mixed50 => Unit::PerSecond("ops/s"),
-            Row::EmptyRead | Row::Savepoints | Row::Commit => Unit::Nanoseconds("ns"),
+            Row::EmptyRead
+            | Row::Savepoints
+            | Row::Commit
+            | Row::CommitLazy
+            | Row::CommitDurable
+            | Row::Open
+            | Row::Recover => Unit::Nanoseconds("ns"),
         }
     }
 
@@ -141,6 +234,10 @@ impl Row {
             Row::Get => Some(Floor::Times { peer: "lmdb", least: 2.5 }),
             Row::Load | Row::Scan => Some(Floor::Times { peer: "lmdb", least: 2.0 }),
             Row::EmptyRead => Some(Floor::Nanoseconds(100.0)),
+            Row::CommitLazy | Row::BatchThousand | Row::BatchTenThousand => Some(Floor::Best { least: 1.5 }),
+            Row::CommitDurable => Some(Floor::Times { peer: "raw", least: 0.8 }),
+            Row::CommitThreads => Some(Floor::Best { least: 2.0 }),
+            Row::Open => Some(Floor::Nanoseconds(10e6)),
             _ => None,
         }
     }
@@ -157,7 +254,7 @@ impl Unit {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Unit::PerSecond(word) | Unit::Nanoseconds(word) => word,
+            Unit::PerSecond(word) | Unit::Nanoseconds(word) | Unit::Bytes(word) => word,
         }
     }
 
@@ -166,7 +263,7 @@ impl Unit {
     pub fn ratio(self, ours: f64, theirs: f64) -> f64 {
         match self {
             Unit::PerSecond(_) => ours / theirs,
-            Unit::Nanoseconds(_) => theirs / ours,
+            Unit::Nanoseconds(_) | Unit::Bytes(_) => theirs / ours,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     adapter,
-    data::Data,
-    lane::{EngineLane, Lane},
+    data::{Data, Sum},
+    lane::{DurableLane, EngineLane, Lane},
+    raw::RawLane,
     row::Row,
     work::{Measure, Setting, Sizes},
 };
@@ -25,6 +26,10 @@ pub struct Plan {
     pub engines: Vec<String>,
     /// Where stores with files go.
     pub directory: PathBuf,
+    /// Where stores go whose durability is measured: on a disk.
+    pub disk: PathBuf,
+    /// The bench's own program, for the row that kills it; without it that row has no figures.
+    pub program: Option<PathBuf>,
 }
 
 /// All figures of one row of one engine.
@@ -50,6 +55,10 @@ pub struct Outcome {
 /// The engines of an ordinary run.
 pub const ENGINES_DEFAULT: &[&str] = &["ese", "lmdb", "redb", "sqlite", "btreemap"];
 
+/// The engines of a run about durability; `raw` is what the disk allows.
+pub const ENGINES_DURABLE: &[&str] =
+    &["ese-durable", "fjall", "lmdb-durable", "redb-durable", "sqlite-durable", "raw"];
+
 /// The engine of that name.
 ///
 /// # Errors
@@ -62,7 +71,17 @@ pub fn lane(name: &str) -> Result<Box<dyn Lane>> {
         "redb-file" => Box::new(EngineLane::<adapter::redb::Redb<adapter::redb::File>>::default()),
         "sqlite" => Box::new(EngineLane::<adapter::sqlite::Sqlite>::default()),
         "btreemap" => Box::new(EngineLane::<adapter::btreemap::Locked>::default()),
-        _ => bail!("there is no engine {name:?}; there are: {}, redb-file", ENGINES_DEFAULT.join(", ")),
+        "ese-durable" => Box::new(DurableLane::<adapter::ese_durable::EseDurable>::default()),
+        "fjall" => Box::new(DurableLane::<adapter::fjall::Fjall>::default()),
+        "lmdb-durable" => Box::new(DurableLane::<adapter::lmdb_durable::LmdbDurable>::default()),
+        "redb-durable" => Box::new(DurableLane::<adapter::redb_durable::RedbDurable>::default()),
+        "sqlite-durable" => Box::new(DurableLane::<adapter::sqlite_durable::SqliteDurable>::default()),
+        "raw" => Box::new(RawLane),
+        _ => bail!(
+            "there is no engine {name:?}; there are: {}, redb-file, {}",
+            ENGINES_DEFAULT.join(", "),
+            ENGINES_DURABLE.join(", ")
+        ),
     })
 }
 
@@ -87,12 +106,19 @@ pub fn run_lanes(
     ensure!(plan.rows >= 20, "a benchmark needs at least 20 rows");
     ensure!(!lanes.is_empty() && plan.rounds > 0, "nothing to run: no engine or no round");
     let sizes = Sizes::of(plan.rows);
-    let data = Data::new(plan.seed, plan.rows, sizes.commits);
+    let data = Data::new(plan.seed, plan.rows, sizes.spare());
     let engines = lanes.iter().map(|lane| (lane.name(), lane.settings())).collect();
     let mut figures: BTreeMap<(Row, &'static str), Figures> = BTreeMap::new();
     let mut turn = 0;
     for round in 0..plan.rounds {
-        let setting = Setting { data: &data, sizes, round, directory: &plan.directory };
+        let setting = Setting {
+            data: &data,
+            sizes,
+            round,
+            directory: &plan.directory,
+            disk: &plan.disk,
+            program: plan.program.as_deref(),
+        };
         for &row in Row::ALL.iter().filter(|row| plan.only.contains(row)) {
             progress(&format!("round {} of {}: {}", round + 1, plan.rounds, row.title()));
             let mut first: Option<(&'static str, Measure)> = None;
@@ -103,7 +129,9 @@ pub fn run_lanes(
                     figures.entry((row, lane.name())).or_default();
                     continue;
                 };
-                if let Some((other, agreed)) = &first {
+                if let Some((other, agreed)) = &first
+                    && measure.sum != Sum::default()
+                {
                     ensure!(
                         agreed.sum == measure.sum,
                         "row {:?}: {} read {:?}, {other} read {:?}",
@@ -114,7 +142,10 @@ pub fn run_lanes(
                     );
                 }
                 note(figures.entry((row, lane.name())).or_default(), &measure);
-                first.get_or_insert((lane.name(), measure));
+                // What reads nothing has nothing to agree on.
+                if measure.sum != Sum::default() {
+                    first.get_or_insert((lane.name(), measure));
+                }
             }
             turn += 1;
         }

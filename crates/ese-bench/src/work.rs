@@ -11,9 +11,11 @@ use anyhow::{Context, Result, ensure};
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 pub mod commit;
+pub mod durable;
 pub mod load;
 pub mod mixed;
 pub mod read;
+pub mod recover;
 
 /// One figure of one engine in one round.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,14 @@ pub struct Sizes {
     pub savepoints: usize,
     /// Commits of one row.
     pub commits: usize,
+    /// Lazy commits of one row.
+    pub commits_lazy: usize,
+    /// Durable commits of one row by one thread.
+    pub commits_durable: usize,
+    /// Durable commits of one row, all threads together.
+    pub commits_threads: usize,
+    /// Rows that are committed lazily before a kill.
+    pub killed: usize,
     /// Operations of a mixture, all threads together.
     pub mixed: usize,
 }
@@ -56,8 +66,18 @@ impl Sizes {
             empty_reads: rows,
             savepoints: rows.div_ceil(20).min(50_000),
             commits: rows.div_ceil(20).min(50_000),
+            commits_lazy: rows.div_ceil(20).min(50_000),
+            commits_durable: rows.div_ceil(20).min(2_000),
+            commits_threads: rows.div_ceil(20).clamp(durable::THREADS, 16_000),
+            killed: rows.div_ceil(2),
             mixed: (rows / 5).clamp(2, 200_000),
         }
+    }
+
+    /// Rows that are inserted after the load.
+    #[must_use]
+    pub fn spare(&self) -> usize {
+        self.commits + self.commits_lazy + self.commits_durable + self.commits_threads
     }
 }
 
@@ -72,6 +92,10 @@ pub struct Setting<'a> {
     pub round: u64,
     /// Where stores with files go.
     pub directory: &'a Path,
+    /// Where stores go whose durability is measured: on a disk.
+    pub disk: &'a Path,
+    /// The bench's own program, to be killed; without it nothing is.
+    pub program: Option<&'a Path>,
 }
 
 impl Setting<'_> {

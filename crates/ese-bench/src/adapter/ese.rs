@@ -11,7 +11,7 @@ use anyhow::Result;
 use ese::{Durability, Instance, Transaction, Tree};
 
 /// Room for a load in one transaction.
-const VERSION_STORE_BYTES: u64 = 4 << 30;
+pub(super) const VERSION_STORE_BYTES: u64 = 4 << 30;
 /// Keys of one call of `get_many`.
 const KEYS_A_CALL: usize = 8;
 
@@ -43,7 +43,7 @@ impl Engine for Ese {
     }
 
     fn session(&self) -> Result<EseSession> {
-        Ok(EseSession { session: self.db.session()?, tree: self.tree })
+        Ok(EseSession::new(self.db.session()?, self.tree))
     }
 
     fn settle(&self) -> Result<()> {
@@ -58,8 +58,14 @@ impl Engine for Ese {
 /// A session.
 #[derive(Debug)]
 pub struct EseSession {
-    session: ese::Session,
+    pub(super) session: ese::Session,
     tree: Tree,
+}
+
+impl EseSession {
+    pub(super) fn new(session: ese::Session, tree: Tree) -> EseSession {
+        EseSession { session, tree }
+    }
 }
 
 impl Session for EseSession {

@@ -14,13 +14,13 @@ use std::ops::Bound;
 
 type Table = Database<Bytes, Bytes>;
 
-const MAP_BYTES: usize = 16 << 30;
+pub(super) const MAP_BYTES: usize = 16 << 30;
 
 /// An environment and its one database.
 #[derive(Clone, Debug)]
 pub struct Lmdb {
-    env: Env,
-    table: Table,
+    pub(super) env: Env,
+    pub(super) table: Table,
 }
 
 impl Engine for Lmdb {

@@ -11,8 +11,8 @@ use redb::{
 };
 use std::{marker::PhantomData, sync::Arc};
 
-const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
-const CACHE_BYTES: usize = 1 << 30;
+pub(super) const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+pub(super) const CACHE_BYTES: usize = 1 << 30;
 
 /// Where a database lies.
 pub trait Place: Send + Sync + 'static {

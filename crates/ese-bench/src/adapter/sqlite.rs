@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// The connection.
 #[derive(Clone)]
-pub struct Sqlite(Arc<Mutex<Connection>>);
+pub struct Sqlite(pub(super) Arc<Mutex<Connection>>);
 
 impl Engine for Sqlite {
     type Session = Sqlite;

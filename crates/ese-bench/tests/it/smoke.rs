@@ -4,7 +4,7 @@ use ese_bench::{
     artefact::Artefact,
     compare::compare,
     row::Row,
-    run::{ENGINES_DEFAULT, Outcome, Plan, run},
+    run::{ENGINES_DEFAULT, ENGINES_DURABLE, Outcome, Plan, run},
 };
 
 fn plan(only: &[Row], engines: &[&str], rows: usize) -> Plan {
@@ -15,6 +15,8 @@ fn plan(only: &[Row], engines: &[&str], rows: usize) -> Plan {
         only: only.to_vec(),
         engines: engines.iter().map(|&name| name.to_owned()).collect(),
         directory: std::env::temp_dir(),
+        disk: std::env::temp_dir(),
+        program: Some(env!("CARGO_BIN_EXE_ese-bench").into()),
     }
 }
 
@@ -26,8 +28,8 @@ fn run_quietly(plan: Plan) -> anyhow::Result<Outcome> {
 fn every_row_runs_on_every_engine() {
     let mut engines = ENGINES_DEFAULT.to_vec();
     engines.push("redb-file");
-    let outcome = run_quietly(plan(&Row::ALL, &engines, 2_000)).unwrap();
-    for row in Row::ALL {
+    let outcome = run_quietly(plan(&Row::memory(), &engines, 2_000)).unwrap();
+    for row in Row::memory() {
         for engine in &engines {
             let figure = outcome.median(row, engine);
             let has = row != Row::Savepoints || matches!(*engine, "ese" | "lmdb" | "sqlite");
@@ -36,9 +38,31 @@ fn every_row_runs_on_every_engine() {
         }
     }
     let text = outcome.text();
-    for row in Row::ALL {
+    for row in Row::memory() {
         assert!(text.contains(row.title()), "{text}");
     }
+}
+
+#[test]
+fn every_durable_row_runs_on_every_durable_engine() {
+    // A round syncs a thousand times.
+    let once = Plan { rounds: 1, ..plan(&Row::durable(), ENGINES_DURABLE, 300) };
+    let outcome = run_quietly(once).unwrap();
+    let limits = [Row::CommitDurable, Row::BatchThousand, Row::BatchTenThousand];
+    for row in Row::durable() {
+        for engine in ENGINES_DURABLE {
+            let figure = outcome.median(row, engine);
+            assert_eq!(figure.is_some(), *engine != "raw" || limits.contains(&row), "{row:?} {engine}");
+            assert!(figure.is_none_or(|figure| figure > 0.0), "{row:?} {engine} {figure:?}");
+        }
+    }
+    assert!(outcome.text().contains("commits_a_sync"));
+    // Engines without folders have none of it.
+    let memory = run_quietly(plan(&[Row::Open, Row::CommitDurable], &["btreemap"], 100)).unwrap();
+    assert_eq!(
+        (memory.median(Row::Open, "btreemap"), memory.median(Row::CommitDurable, "btreemap")),
+        (None, None)
+    );
 }
 
 #[test]
@@ -77,7 +101,7 @@ fn an_artefact_holds_every_sample_and_is_compared() {
 
 #[test]
 fn any_row_runs_alone_and_the_fewest_rows_do() {
-    for row in Row::ALL {
+    for row in Row::memory() {
         run_quietly(plan(&[row], &["btreemap"], 20)).unwrap();
     }
 }
