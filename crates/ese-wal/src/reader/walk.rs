@@ -62,7 +62,9 @@ impl<'c> Walk<'c> {
         if let Some(spot) = self.takeover() {
             self.at = spot;
         }
-        let candidates = [Some(self.at), self.start_of(self.at.run, self.at.segment + 1)];
+        // Whether a part in the next segment follows is told by the one before: without one, it is the first or none.
+        let next = self.before.and_then(|_| self.start_of(self.at.run, self.at.segment + 1));
+        let candidates = [Some(self.at), next];
         for spot in candidates.into_iter().flatten() {
             let Some(segment) = self.segment(spot) else { continue };
             let Some(part) = self.window.part(segment, spot.offset)?.filter(|part| self.follows(part)) else {
