@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`, one file a command.
 //!
 //! Reading order: [`ci`] (what must hold), [`mod@test`], [`tidy`] (the house rules), then the lanes ([`loom`],
-//! [`shuttle`], [`model`], [`mod@crash`]) and [`mod@bench`]. [`cargo`] runs cargo for all of them.
+//! [`shuttle`], [`model`], [`sim`], [`mod@crash`]) and [`mod@bench`]. [`cargo`] runs cargo for all of them.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to a person")]
 
@@ -12,6 +12,7 @@ mod crash;
 mod loom;
 mod model;
 mod shuttle;
+mod sim;
 mod test;
 mod tidy;
 mod unsafe_list;
@@ -40,6 +41,8 @@ enum Command {
     Model(model::Model),
     /// Kill processes at random moments, and look at what they leave
     Crash(crash::Crash),
+    /// Run lives of the durable engine on a simulated disk
+    Sim(sim::Sim),
     /// Check the leaf protocols under loom
     Loom(loom::Loom),
     /// Run the engine under shuttle's random schedules
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.run(),
         Command::Model(model) => model.run(),
         Command::Crash(crash) => crash.run(),
+        Command::Sim(sim) => sim.run(),
         Command::Loom(loom) => loom.run(),
         Command::Shuttle(shuttle) => shuttle.run(),
         Command::UnsafeList => unsafe_list::run(),

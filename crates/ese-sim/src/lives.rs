@@ -13,13 +13,15 @@
 //! word is taken for it.
 //!
 //! Reading order: `deed` (what can be done), `plan` (what is done), `state`, `truth` (what must be there), `life` (one
-//! engine doing it), `run` (its lives), `rig` (what may stand between engine and disk), `campaign` (many seeds).
+//! engine doing it), `run` (its lives), `rig` (what may stand between engine and disk), `rot`
+//! (changed bytes), `campaign` (many seeds).
 
 mod campaign;
 mod deed;
 mod life;
 mod plan;
 mod rig;
+mod rot;
 mod run;
 mod state;
 mod truth;

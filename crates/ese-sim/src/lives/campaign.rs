@@ -4,17 +4,16 @@ use super::{
     deed::{Deed, Power, Stop},
     plan::{Kind, Plan, stop},
     rig::Rig,
+    rot::rot,
     run::{Counts, Wrong, changes, run},
 };
-use crate::seed::Dice;
+use crate::{disk::Profile, seed::Dice};
 use std::{
     any::Any,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// Runs that a shrinking may take.
-const TRIES: u32 = 400;
 /// Disks that each smaller plan is tried on.
 const DISKS: u64 = 3;
 
@@ -51,11 +50,15 @@ impl fmt::Display for Failure {
 pub struct Effort {
     /// Places at which a small plan is stopped at most; evenly spread where there are more.
     pub stops: u64,
+    /// Runs that making a plan smaller may take.
+    pub tries: u32,
+    /// What power cuts leave, whatever the seed says.
+    pub profile: Option<Profile>,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort { stops: 400 }
+        Effort { stops: 400, tries: 400, profile: None }
     }
 }
 
@@ -67,8 +70,9 @@ pub fn run_seed(seed: u64, effort: Effort, rig: &dyn Rig) -> Result<Counts, Box<
     let kind = match seed % 10 {
         0..4 => Kind::Small,
         4..7 => Kind::Long,
-        7 | 8 => Kind::Faults,
-        _ => Kind::RottenMeta,
+        7 => Kind::Faults,
+        8 => Kind::RottenMeta,
+        _ => Kind::Rot,
     };
     run_kind(seed, kind, effort, rig)
 }
@@ -78,17 +82,22 @@ pub fn run_seed(seed: u64, effort: Effort, rig: &dyn Rig) -> Result<Counts, Box<
 /// # Errors
 /// The first promise that was broken.
 pub fn run_kind(seed: u64, kind: Kind, effort: Effort, rig: &dyn Rig) -> Result<Counts, Box<Failure>> {
-    let plan = Plan::new(seed, kind);
+    let mut plan = Plan::new(seed, kind);
+    plan.profile = effort.profile.unwrap_or(plan.profile);
+    let failure = |plan: &Plan, wrong: &Wrong| failure(plan, wrong, rig, effort.tries);
     let mut counts = Counts::default();
-    if kind != Kind::Small {
-        return attempt(&plan, rig).map_err(|wrong| failure(&plan, &wrong, rig));
+    if kind == Kind::Rot {
+        return guarded(|| rot(&plan, effort.stops)).map_err(|wrong| failure(&plan, &wrong));
     }
-    let whole = guarded(|| changes(&plan, rig)).map_err(|wrong| failure(&plan, &wrong, rig))?;
+    if kind != Kind::Small {
+        return attempt(&plan, rig).map_err(|wrong| failure(&plan, &wrong));
+    }
+    let whole = guarded(|| changes(&plan, rig)).map_err(|wrong| failure(&plan, &wrong))?;
     let dice = Dice::new(seed ^ 0x0057_0b50);
     let stride = whole.div_ceil(effort.stops).max(1);
     for after in (dice.below(stride)..whole).step_by(usize::try_from(stride).unwrap_or(1)) {
         let stopped = stopped(&plan, Stop { after, ..stop(&dice, kind) }, after);
-        counts.add(&attempt(&stopped, rig).map_err(|wrong| failure(&stopped, &wrong, rig))?);
+        counts.add(&attempt(&stopped, rig).map_err(|wrong| failure(&stopped, &wrong))?);
     }
     Ok(counts)
 }
@@ -119,10 +128,12 @@ fn words(panic: &(dyn Any + Send)) -> &str {
     }
 }
 
-fn failure(plan: &Plan, wrong: &Wrong, rig: &dyn Rig) -> Box<Failure> {
+fn failure(plan: &Plan, wrong: &Wrong, rig: &dyn Rig, tries: u32) -> Box<Failure> {
     let mut small = plan.clone();
     small.deeds.truncate(wrong.deeds);
-    let mut shrunk = Shrunk { plan: plan.clone(), what: wrong.what.clone(), tries: 0 };
+    // Rot at a place means nothing for a smaller plan.
+    let tries = if plan.kind == Kind::Rot { 0 } else { tries };
+    let mut shrunk = Shrunk { plan: plan.clone(), what: wrong.what.clone(), tries };
     shrunk.accept(&small, rig);
     shrunk.leave_out(rig);
     shrunk.simplify(rig);
@@ -134,6 +145,7 @@ fn failure(plan: &Plan, wrong: &Wrong, rig: &dyn Rig) -> Box<Failure> {
 struct Shrunk {
     plan: Plan,
     what: String,
+    /// Runs that are left.
     tries: u32,
 }
 
@@ -141,10 +153,10 @@ impl Shrunk {
     /// Takes a plan if it is wrong on any of a few disks.
     fn accept(&mut self, plan: &Plan, rig: &dyn Rig) -> bool {
         for disk in 0..DISKS {
-            if self.tries >= TRIES {
+            if self.tries == 0 {
                 return false;
             }
-            self.tries += 1;
+            self.tries -= 1;
             let mut trial = Plan { disk_seed: plan.disk_seed.wrapping_add(disk), ..plan.clone() };
             if let Err(wrong) = attempt(&trial, rig) {
                 trial.deeds.truncate(wrong.deeds);
@@ -158,7 +170,7 @@ impl Shrunk {
     /// Leaves out ever smaller parts.
     fn leave_out(&mut self, rig: &dyn Rig) {
         let mut part = self.plan.deeds.len().div_ceil(2);
-        while part > 0 && self.tries < TRIES {
+        while part > 0 && self.tries > 0 {
             let mut from = 0;
             while from < self.plan.deeds.len() {
                 let mut less = self.plan.clone();

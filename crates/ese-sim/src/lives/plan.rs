@@ -18,6 +18,8 @@ pub(super) const DATABASES: [&str; 4] = ["main", "second", "third", "/far/fourth
 pub struct Plan {
     /// The seed.
     pub seed: u64,
+    /// What it is to show.
+    pub kind: Kind,
     /// The disk's seed.
     pub disk_seed: u64,
     /// What power cuts leave.
@@ -58,6 +60,8 @@ pub enum Kind {
     Faults,
     /// Stops, after which the newest meta pages are rotten.
     RottenMeta,
+    /// A few deeds and a stop, after which a byte of any file is changed; many bytes, each by itself.
+    Rot,
 }
 
 /// How much of what a run does, in hundredths.
@@ -80,6 +84,7 @@ impl Plan {
             Kind::Small => (dice.between(8, 28), 0),
             Kind::Long | Kind::RottenMeta => (dice.between(60, 250), dice.pick(&[1, 3, 6])),
             Kind::Faults => (dice.between(30, 120), 2),
+            Kind::Rot => (dice.between(10, 60), 0),
         };
         let mix = Mix {
             lazy: dice.pick(&[0, 30, 60, 100]),
@@ -91,6 +96,7 @@ impl Plan {
         };
         let mut plan = Plan {
             seed,
+            kind,
             disk_seed: dice.next(),
             profile: profile(&dice),
             settings,

@@ -5,7 +5,7 @@ use super::{
     deed::{Deed, Power, Rot, Stop},
     life::{Life, is_refusal},
     plan::{DATABASES, Plan},
-    rig::Rig,
+    rig::{Plain, Rig},
     state::{Standing, look},
     truth::Truth,
 };
@@ -77,6 +77,15 @@ pub(super) struct Wrong {
 
 /// Runs a plan.
 pub(super) fn run(plan: &Plan, rig: &dyn Rig) -> Result<Counts, Wrong> {
+    let (mut run, life) = deeds(plan, rig)?;
+    run.end(life).map_err(|what| Wrong { deeds: plan.deeds.len(), what })?;
+    run.counts.changes = run.disk.changes();
+    run.counts.trace ^= run.disk.shape();
+    Ok(run.counts)
+}
+
+/// The deeds of a plan; at the end an engine may be alive.
+fn deeds<'p>(plan: &'p Plan, rig: &'p dyn Rig) -> Result<(Run<'p>, Option<Life>), Wrong> {
     rig.begin();
     let disk = SimDisk::new(plan.disk_seed, plan.profile);
     let far = disk.create_directory(FAR.as_ref()).and_then(|()| disk.sync_directory("/".as_ref()));
@@ -97,10 +106,16 @@ pub(super) fn run(plan: &Plan, rig: &dyn Rig) -> Result<Counts, Wrong> {
         let done = run.deed(&mut life, deed);
         run.settle(&mut life, done).map_err(|what| Wrong { deeds: number + 1, what })?;
     }
-    run.end(life).map_err(|what| Wrong { deeds: plan.deeds.len(), what })?;
-    run.counts.changes = run.disk.changes();
-    run.counts.trace ^= run.disk.shape();
-    Ok(run.counts)
+    Ok((run, life))
+}
+
+/// The deeds of a plan and the end of the power: the disk as it is left, and what may be on it.
+pub(super) fn stopped(plan: &Plan, after: u64) -> Result<(SimDisk, Truth), Wrong> {
+    let (mut run, life) = deeds(plan, &Plain)?;
+    run.disk.crash_after(after);
+    drop(life);
+    run.after_the_end().map_err(|what| Wrong { deeds: plan.deeds.len(), what })?;
+    Ok((run.disk, run.truth))
 }
 
 struct Run<'p> {
@@ -251,17 +266,7 @@ impl Run<'_> {
     }
 
     fn start(&self) -> ese_base::Result<(Arc<dyn Engine>, Arc<ManualClock>)> {
-        let settings = &self.plan.settings;
-        let builder = Instance::builder()
-            .page_size(settings.page_bytes)
-            .reading(settings.reading)
-            .segment_bytes(settings.segment_bytes)
-            .log_max_bytes(settings.log_bytes);
-        let backend = builder.durable_backend(self.rig.disk(&self.disk), FOLDER)?;
-        let backend = self.rig.backend(backend, &self.disk);
-        let clock = Arc::new(ManualClock::default());
-        let engine = LocalEngine::start(settings.options.clone(), backend, Arc::clone(&clock) as _)?;
-        Ok((engine, clock))
+        start(self.plan, &self.disk, self.rig)
     }
 
     /// What an engine that was just started holds is one of the states that may be, and stays.
@@ -359,6 +364,25 @@ impl Run<'_> {
             self.disk.overwrite(path, spoilt, &[new]).expect("the file is there");
         }
     }
+}
+
+/// Starts an engine as the plan has it.
+pub(super) fn start(
+    plan: &Plan,
+    disk: &SimDisk,
+    rig: &dyn Rig,
+) -> ese_base::Result<(Arc<dyn Engine>, Arc<ManualClock>)> {
+    let settings = &plan.settings;
+    let builder = Instance::builder()
+        .page_size(settings.page_bytes)
+        .reading(settings.reading)
+        .segment_bytes(settings.segment_bytes)
+        .log_max_bytes(settings.log_bytes);
+    let backend = builder.durable_backend(rig.disk(disk), FOLDER)?;
+    let backend = rig.backend(backend, disk);
+    let clock = Arc::new(ManualClock::default());
+    let engine = LocalEngine::start(settings.options.clone(), backend, Arc::clone(&clock) as _)?;
+    Ok((engine, clock))
 }
 
 /// The sequence of a sound meta page: see docs/format/database-file.md.

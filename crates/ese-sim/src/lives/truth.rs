@@ -10,9 +10,12 @@ use std::{
 };
 
 /// What is known of the databases.
+#[derive(Clone, Debug)]
 pub(super) struct Truth {
     /// The first must be there, the others may.
     states: Vec<State>,
+    /// All states of the life that goes on or has just ended.
+    life: Vec<State>,
     /// How many states there were before the first of them.
     before: usize,
     /// Databases whose making began and was not heard to end.
@@ -24,7 +27,7 @@ impl Truth {
     pub(super) fn new() -> Truth {
         let main = (Standing::Attached, Arc::default());
         let state = State { databases: BTreeMap::from([(0, main)]) };
-        Truth { states: vec![state], before: 0, perhaps: BTreeSet::new() }
+        Truth { life: vec![state.clone()], states: vec![state], before: 0, perhaps: BTreeSet::new() }
     }
 
     /// The state that sessions see.
@@ -34,6 +37,7 @@ impl Truth {
 
     /// A state that may survive from now on; its number.
     pub(super) fn push(&mut self, state: State) -> usize {
+        self.life.push(state.clone());
         self.states.push(state);
         self.before + self.states.len() - 1
     }
@@ -66,8 +70,19 @@ impl Truth {
         for (number, database) in &found.databases {
             state.databases.insert(*number, database.clone());
         }
+        self.life = vec![state.clone()];
         self.states = vec![state];
         Ok(())
+    }
+
+    /// Whether an engine may show this state after a start.
+    pub(super) fn may_be(&self, found: &State) -> bool {
+        self.states.iter().any(|state| state.looks_like(found))
+    }
+
+    /// Whether the databases were in this state in the last life, lost since or not.
+    pub(super) fn was(&self, found: &State) -> bool {
+        self.life.iter().any(|state| state.looks_like(found))
     }
 
     /// What attaching this database must bring, as far as anything can.

@@ -1,5 +1,7 @@
 //! Lives of the durable engine, stopped at every change, with faults and with rot.
 
+mod bugs;
+
 use ese::{Instance, Result};
 use ese_sim::{
     disk::{Profile, SimDisk},
@@ -10,7 +12,7 @@ use std::{ops::Range, sync::Arc};
 fn run(kind: Kind, seeds: Range<u64>) -> Counts {
     let mut counts = Counts::default();
     for seed in seeds {
-        match run_kind(seed, kind, Effort { stops: 60 }, &Plain) {
+        match run_kind(seed, kind, Effort { stops: 60, ..Effort::default() }, &Plain) {
             Ok(more) => counts.add(&more),
             Err(failure) => panic!("{failure}"),
         }
@@ -40,6 +42,12 @@ fn calls_fail() {
 fn newest_meta_pages_rot() {
     let counts = run(Kind::RottenMeta, 0..60);
     assert!(counts.stops > 60, "{counts:?}");
+}
+
+#[test]
+fn any_byte_of_any_file_changes() {
+    let counts = run(Kind::Rot, 0..30);
+    assert!(counts.faults > 1000 && counts.recoveries > 100, "{counts:?}");
 }
 
 #[test]
@@ -84,5 +92,28 @@ fn an_attachment_that_was_cut_short_is_made_up_for() {
         if is_over {
             break;
         }
+    }
+}
+
+/// The first process is killed while it makes the folder; what the second one promises is there when the power goes.
+#[test]
+fn a_folder_whose_maker_was_killed_becomes_durable() {
+    for crash in 0..12 {
+        let disk = SimDisk::new(crash, Profile::NOTHING);
+        let open =
+            || Instance::builder().background(ese::Background::Manual).open_on(Arc::new(disk.clone()), "/db");
+        disk.crash_after(crash);
+        let first = open();
+        assert!(first.is_err() && disk.is_off(), "crash at change {crash}");
+        disk.kill();
+        let db = open().unwrap();
+        let tree = db.tree("t").unwrap();
+        db.write(|tx| tree.put(tx, "k", "v")).unwrap();
+        disk.crash_after(0);
+        drop(db);
+        disk.reboot();
+        let db = open().unwrap();
+        let tree = db.tree("t").unwrap();
+        assert!(db.read(|s| Ok(tree.get(s, "k")?.is_some())).unwrap(), "crash at change {crash}");
     }
 }
