@@ -216,7 +216,11 @@ impl Writer {
     ) -> Result<bool> {
         self.may_write_slots()?;
         // One that was left half way, for an older state, is completed first.
-        while self.running.as_ref().is_some_and(|running| running.state.number() != state.number()) {
+        while self
+            .running
+            .as_ref()
+            .is_some_and(|running| (running.state.number(), running.at) != (state.number(), at))
+        {
             self.advance()?;
         }
         if self.running.is_some() {
@@ -391,6 +395,7 @@ impl Writer {
 
     /// Ends it as a crash would, but in order: nothing is written.
     pub(crate) fn close_dirty(&mut self) {
+        self.running = None;
         self.phase = Phase::Closed;
     }
 }

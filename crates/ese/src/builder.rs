@@ -103,15 +103,17 @@ impl Builder {
     }
 
     /// Does without a log (`JET_paramRecovery` off): a commit is durable with the next checkpoint, not before, and a crash
-    /// falls back to the last one. All commits are as lazy ones then. For data that can be made again.
+    /// falls back to the last one. All commits are as lazy ones then. For data that can be made again. A folder that has a
+    /// log is refused (`InvalidSettings`): close it in order and remove its folder `log` first.
     pub fn without_log(mut self) -> Builder {
         self.log = Logging::Off;
         self
     }
 
     /// Opens for reads only: other readers may have it open at the same time, writers not. Nothing on the disk is created
-    /// or changed; what the log has and the databases have not is kept in memory, which the version store's budget has to
-    /// hold. Read-write transactions, and whatever else changes something, fail with `DatabaseFileReadOnly`. In memory it
+    /// or changed; what the log has and the databases have not is kept in memory, which the version store's budget has to hold.
+    /// That may be commits that were not durable yet when their process was killed: the power can still take them away.
+    /// Read-write transactions, and whatever else changes something, fail with `DatabaseFileReadOnly`. In memory it
     /// makes an instance in which there is nothing.
     pub fn read_only(mut self) -> Builder {
         self.options.access = Access::ReadOnly;
@@ -216,7 +218,7 @@ impl Builder {
     /// much). The folder holds the log, the main database `data.ese`, databases by name, and a lock file.
     ///
     /// # Errors
-    /// Nothing is changed but by an opening that succeeds.
+    /// After an error the databases and the log are as they were; a lock file and an empty log folder may be new.
     /// - `InvalidSettings`; `PageSizeMismatch`.
     /// - `FileNotFound`: the folder's own folder does not exist. `InvalidPath`: it is no folder. `FileAccessDenied`:
     ///   permissions, or another instance or process has it open.
@@ -245,6 +247,11 @@ impl Builder {
     /// ```
     #[cfg(unix)]
     pub fn open(self, folder: impl AsRef<Path>) -> Result<Instance> {
+        // The files are opened one by one as they are needed, and the program may go to another folder meanwhile.
+        let folder = std::path::absolute(folder.as_ref()).map_err(|error| {
+            let what = format!("the folder {}", folder.as_ref().display());
+            Error::new(ErrorKind::InvalidPath, what).caused_by(error)
+        })?;
         self.open_on(Arc::new(ese_io::NativeDisk::new()), folder)
     }
 

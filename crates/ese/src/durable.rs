@@ -82,6 +82,14 @@ impl DurableBackend {
             }
         };
         let at = folder.join(LOG);
+        if logging == Logging::Off && Wal::exists(&disk, &at)? {
+            let what = format!(
+                "{} has a log: open it with that or, when it was closed in order and is to go on without, remove {}",
+                folder.display(),
+                at.display()
+            );
+            return Err(Error::new(ErrorKind::InvalidSettings, what));
+        }
         let log = match logging {
             Logging::On(options) if Wal::exists(&disk, &at)? => {
                 Some(Arc::new(Wal::open(Arc::clone(&disk), &at, options, log_access)?))
@@ -103,6 +111,10 @@ impl DurableBackend {
         let path = Path::new(database);
         if path.is_absolute() {
             return match path.components().next_back() {
+                // New files have that ending until they are whole.
+                Some(Component::Normal(_)) if path.extension().is_some_and(|end| end == "new") => {
+                    refuse("a database cannot end in .new")
+                }
                 Some(Component::Normal(_)) => Ok(path.to_owned()),
                 _ => refuse("the path does not end in a name"),
             };

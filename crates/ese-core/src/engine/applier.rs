@@ -101,6 +101,11 @@ impl<V: VersionStore> Applier<V> {
         matches!(self.phase, Phase::HeldUp(_))
     }
 
+    /// Forgets the merge under way.
+    pub(super) fn give_up(&mut self) {
+        self.phase = Phase::Idle;
+    }
+
     /// Whether no merge is under way.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)

@@ -23,14 +23,23 @@ use std::{ops::Bound, sync::Arc};
 const LIST: TreeId = TreeId::directory(AttachmentNo::MAIN);
 
 impl<V: VersionStore> Core<V> {
-    /// Enters a database into the list.
-    pub(super) fn list(&self, name: &str, listed: Listed) -> Result<()> {
+    /// Enters a database that is about to be attached into the list; `last` is the last number that was given.
+    pub(super) fn list_about(&self, name: &str, number: AttachmentNo, last: u32) -> Result<()> {
         let mut writer = SystemWriter::new(self, "attach")?;
         writer.begin();
-        let (key, next) = (directory::attached_key(name), listed.number.0.saturating_add(1).to_le_bytes());
-        writer.write(OwnWrite { tree: LIST, key: &key, kind: Kind::PUT, payload: &listed.encode() })?;
-        let key = directory::NEXT_ATTACHMENT;
+        let (key, row) = (directory::attached_key(name), Listed { number, is_attached: false }.encode());
+        writer.write(OwnWrite { tree: LIST, key: &key, kind: Kind::PUT, payload: &row })?;
+        let (key, next) = (directory::NEXT_ATTACHMENT, last.saturating_add(1).to_le_bytes());
         writer.write(OwnWrite { tree: LIST, key, kind: Kind::PUT, payload: &next })?;
+        writer.commit()
+    }
+
+    /// Enters a database as attached.
+    pub(super) fn list_attached(&self, name: &str, number: AttachmentNo) -> Result<()> {
+        let mut writer = SystemWriter::new(self, "attach")?;
+        writer.begin();
+        let (key, row) = (directory::attached_key(name), Listed { number, is_attached: true }.encode());
+        writer.write(OwnWrite { tree: LIST, key: &key, kind: Kind::PUT, payload: &row })?;
         writer.commit()
     }
 

@@ -98,12 +98,14 @@ impl<V: VersionStore> Core<V> {
             };
         };
         let stands = self.check_whole(name, store.stamp(), log.identity())?;
+        // One that was about to be attached keeps its number: its file may say so already, and the list says it again.
+        let number = stands.map_or(number, |(number, _)| number);
         // From here on the number counts as given, whatever becomes of the rest.
-        *last = number.0;
-        self.list(name, Listed { number, is_attached: false })?;
+        *last = number.0.max(*last);
+        self.list_about(name, number, *last)?;
         let next = self.publication.claimed().next;
         let point = log.settle(next)?;
-        store.adopt(Some((number, LogPoint { at: stands.unwrap_or(next), ..point })))?;
+        store.adopt(Some((number, LogPoint { at: stands.map_or(next, |(_, at)| at), ..point })))?;
         let entered = self.enter(name, store, number, point);
         if entered.is_err() && !self.state.is_poisoned() {
             // Nothing was written in it: it is as whole as it was.
@@ -120,17 +122,25 @@ impl<V: VersionStore> Core<V> {
             while !store.checkpoint_step(&base, Some(at))? {}
         }
         drop(base);
-        self.list(name, Listed { number, is_attached: true })?;
+        self.list_attached(name, number)?;
         if let Err(error) = self.publish_attachment(number, store, at.at) {
-            self.prepare_unlist(name)?.commit()?;
+            if let Err(error) = self.prepare_unlist(name).and_then(Prepared::commit) {
+                // It is listed, and nobody keeps the log for it.
+                self.poison(&error);
+            }
             return Err(error);
         }
         Ok(())
     }
 
-    /// Whether a database holds all that was ever committed in it. The position at which it stands, if that is one of this
-    /// log.
-    fn check_whole(&self, name: &str, stamp: Option<Stamp>, log: u128) -> Result<Option<Position>> {
+    /// Whether a database holds all that was ever committed in it. Its number and the position at which it stands, if it was
+    /// stamped for this log by an attachment that was cut short.
+    fn check_whole(
+        &self,
+        name: &str,
+        stamp: Option<Stamp>,
+        log: u128,
+    ) -> Result<Option<(AttachmentNo, Position)>> {
         let Some(stamp) = stamp.filter(|stamp| !stamp.is_clean) else { return Ok(None) };
         if stamp.at.log != log {
             let what =
@@ -139,7 +149,7 @@ impl<V: VersionStore> Core<V> {
         }
         // It was about to be attached when an earlier life ended: nothing was committed in it.
         if self.listed(name)? == Some(Listed { number: stamp.attachment, is_attached: false }) {
-            return Ok(Some(stamp.at.at));
+            return Ok(Some((stamp.attachment, stamp.at.at)));
         }
         let what = format!("{name:?} is a copy from before the end of its attachment {}", stamp.attachment.0);
         Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what))

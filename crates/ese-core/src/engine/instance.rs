@@ -85,7 +85,14 @@ impl LocalEngine {
         let store = main_database(&*backend, log.as_deref())?;
         let main = match &log {
             Some(log) => Standing::of(store.stamp(), log.identity(), MAIN_NAME)?,
-            None => Standing::Apart,
+            None => match store.stamp().filter(|stamp| !stamp.is_clean) {
+                Some(stamp) => {
+                    let what =
+                        format!("{MAIN_NAME:?} needs the log {:032x}, which is not here", stamp.at.log);
+                    return Err(Error::new(ErrorKind::DatabaseDirtyShutdown, what));
+                }
+                None => Standing::Apart,
+            },
         };
         let mut databases: crate::overlay::Databases = Default::default();
         databases[0] = Some(Database {
@@ -213,9 +220,17 @@ impl<V: VersionStore> Running<V> {
         // What could not be merged stays in the log, for the next start.
         let made_durable =
             if works && core.is_durable() && !core.state.is_poisoned() { core.checkpoint() } else { Ok(()) };
+        // What could not be merged is to be found in the log, lazy commits as well.
+        let flushed = if works && !core.state.is_poisoned() {
+            core.flush_locked(core.publication.claimed().position)
+        } else {
+            Ok(())
+        };
+        core.keeper.lock().give_up();
+        core.applier.lock().give_up();
         core.state.end_close();
         core.work.done.notify_all();
-        let mut closed = merged.and(made_durable);
+        let mut closed = merged.and(made_durable).and(flushed);
         for attachment in core.attachments.read().iter() {
             // No view leads to its base any more, whoever still has a session: its file can be given back.
             core.versions.free_views();

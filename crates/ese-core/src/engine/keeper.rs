@@ -10,10 +10,7 @@ use super::{
     core::Core,
     databases::too_many_views,
 };
-use crate::{
-    options::Background,
-    seam::{engine::Step, version_store::VersionStore},
-};
+use crate::seam::{engine::Step, version_store::VersionStore};
 use ese_base::{Error, ErrorKind, Position, Result, sync::thread};
 use std::time::Duration;
 
@@ -180,10 +177,8 @@ impl<V: VersionStore> Keeper<V> {
                     if core.applier.lock().is_held_up_by_readers() {
                         return Err(too_many_views());
                     }
-                    // Where nobody else does, the merge is driven on from here.
-                    if core.options.background == Background::Manual {
-                        applier::step(core)?;
-                    } else {
+                    // Driven on from here: the applier's thread may have been told to stop.
+                    if applier::step(core)? == Step::Waited {
                         thread::yield_now();
                     }
                     continue;

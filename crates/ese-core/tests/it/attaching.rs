@@ -9,8 +9,8 @@ use ese_base::{
     clock::{ManualClock, SystemClock},
 };
 use ese_core::{
-    Backend, Background, Base, Engine, LocalEngine, LogPoint, Merge, Options, SessionOptions, Store,
-    StoreStats,
+    Backend, Background, Base, Durability, Engine, LocalEngine, LogPoint, Merge, Mode, Options,
+    SessionOptions, Store, StoreStats,
 };
 use std::{
     sync::{
@@ -88,6 +88,40 @@ fn a_database_that_was_being_attached_can_be_attached() {
             return;
         }
     }
+}
+
+#[test]
+fn a_database_whose_attachment_is_cut_short_twice_can_be_attached() {
+    for (first, second) in (0..12).flat_map(|first| (0..12).map(move |second| (first, second))) {
+        let shelf = with_detached();
+        torn_attach(&shelf, first);
+        torn_attach(&shelf, second);
+        let engine = start(&shelf).unwrap_or_else(|error| panic!("{first}, {second}: {error}"));
+        if !names(&engine).contains(&"second".to_owned()) {
+            engine.attach_database("second").unwrap_or_else(|error| panic!("{first}, {second}: {error}"));
+        }
+        assert_eq!(trees_of_second(&engine), ["t"]);
+        engine.close().unwrap();
+    }
+}
+
+#[test]
+fn a_close_without_space_leaves_lazy_commits_in_the_log() {
+    let shelf = powered();
+    let engine = start(&shelf).unwrap();
+    create_tree(&engine, engine.main_database(), "t");
+    shelf.let_space(false);
+    let mut session = engine.session(SessionOptions::default()).unwrap();
+    session.begin(Mode::ReadWrite).unwrap();
+    session.create_tree(engine.main_database(), "lazy").unwrap();
+    session.commit(Durability::Lazy).unwrap();
+    drop(session);
+    assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::DiskFull);
+    drop(engine);
+    shelf.let_space(true);
+    let engine = start(&shelf).unwrap();
+    let session = engine.session(SessionOptions::default()).unwrap();
+    assert_eq!(session.tree_names(engine.main_database()).unwrap(), ["lazy", "t"]);
 }
 
 #[test]

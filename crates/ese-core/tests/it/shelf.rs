@@ -20,6 +20,7 @@ pub(crate) struct Shelf {
     /// Steps until the power fails; below zero it is off.
     power: AtomicI64,
     no_room: AtomicBool,
+    no_space: AtomicBool,
     log: Mutex<LogOnShelf>,
     identity: AtomicU64,
     databases: Mutex<BTreeMap<String, Arc<Kept>>>,
@@ -74,6 +75,11 @@ impl Shelf {
     /// Whether the log takes more.
     pub(crate) fn let_room(&self, is_there: bool) {
         self.no_room.store(!is_there, Ordering::SeqCst);
+    }
+
+    /// Whether the databases take more.
+    pub(crate) fn let_space(&self, is_there: bool) {
+        self.no_space.store(!is_there, Ordering::SeqCst);
     }
 
     /// Frames that are durable and not recycled.
@@ -295,6 +301,9 @@ impl Store for ShelfStore {
     }
 
     fn begin_merge(self: Arc<Self>) -> Result<Box<dyn Merge>> {
+        if self.shelf.no_space.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::DiskFull, "no space"));
+        }
         Arc::clone(&self.inner).begin_merge()
     }
 

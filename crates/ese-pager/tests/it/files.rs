@@ -482,3 +482,36 @@ fn a_checkpoint_that_was_left_half_way_is_completed_by_the_next() {
     while !pair.pager.checkpoint_step(&second, at).unwrap() {}
     assert_eq!(pair.pager.point().map(|(_, point)| point), at);
 }
+
+#[test]
+fn a_state_is_checkpointed_again_at_a_later_point() {
+    for when in 0..6 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.ese");
+        let mut pair = Pair::create(&path, PagerOptions::default());
+        let mut rng = SmallRng::seed_from_u64(5);
+        pair.merge((0..50).map(|_| draw(&mut rng)).collect::<Vec<_>>()).unwrap();
+        let first = pair.pager.newest();
+        assert!(!pair.pager.checkpoint_step(&first, Some(crate::common::point(pair.next))).unwrap());
+        // This database is idle, others are not: its L moves, its state does not.
+        pair.next += 10;
+        let later = Some(crate::common::point(pair.next));
+        assert!(!pair.pager.checkpoint_step(&first, later).unwrap());
+        for step in 0.. {
+            if step == when {
+                pair.merge((0..50).map(|_| draw(&mut rng)).collect::<Vec<_>>()).unwrap();
+            }
+            if pair.pager.checkpoint_step(&first, later).unwrap() {
+                break;
+            }
+        }
+        assert_eq!(pair.pager.point().map(|(_, point)| point), later);
+        // Ended half way it gives its file back.
+        let newest = pair.pager.newest();
+        let point = Some(crate::common::point(pair.next));
+        let _ = pair.pager.checkpoint_step(&newest, point).unwrap();
+        drop((first, newest));
+        pair.pager.close(false).unwrap();
+        drop(Pager::open(&NativeDisk::new(), &path, &PagerOptions::default(), &|_| false).unwrap());
+    }
+}

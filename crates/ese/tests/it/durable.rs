@@ -164,7 +164,7 @@ fn other_databases_lie_beside_the_main_one_or_anywhere() {
         })
         .unwrap();
     }
-    for bad in ["", "a/b", "../a", "/", "data", "lock\n"] {
+    for bad in ["", "a/b", "../a", "/", "data", "lock\n", "/shop.new"] {
         assert_eq!(kind(db.create_database(bad)), ErrorKind::InvalidName, "{bad:?}");
     }
     assert_eq!(kind(db.create_database("second")), ErrorKind::DatabaseDuplicate);
@@ -264,18 +264,100 @@ fn without_a_log_a_crash_falls_back_to_the_last_checkpoint() {
     let db = Instance::builder().without_log().open(&path).unwrap();
     assert_eq!((count(&db, "a"), count(&db, "b")), (100, 100));
     db.close().unwrap();
-    // Closed in order it can go under a log, and back.
+    // Closed in order it can go under a log, and without the log's folder back.
     let db = Instance::open(&path).unwrap();
     fill(&db, "c", 10);
     copy_of(&path, &crashed.join("under"));
     db.close().unwrap();
-    assert_eq!(
-        kind(Instance::builder().without_log().open(crashed.join("under"))),
-        ErrorKind::DatabaseDirtyShutdown
-    );
-    let db = Instance::builder().without_log().open(&path).unwrap();
-    assert_eq!(count(&db, "c"), 10);
+    let without_log = |path: &Path| Instance::builder().without_log().open(path);
+    assert_eq!(kind(without_log(&path)), ErrorKind::InvalidSettings, "its log would be left behind");
+    assert_eq!(kind(Instance::builder().without_log().read_only().open(&path)), ErrorKind::InvalidSettings);
+    fs::remove_dir_all(path.join("log")).unwrap();
+    fs::remove_dir_all(crashed.join("under").join("log")).unwrap();
+    assert_eq!(kind(without_log(&crashed.join("under"))), ErrorKind::DatabaseDirtyShutdown);
+    let read = Instance::builder().read_only().open(crashed.join("under"));
+    assert_eq!(kind(read), ErrorKind::DatabaseDirtyShutdown, "what is in the log is missing");
+    for _ in 0..2 {
+        let db = without_log(&path).unwrap();
+        assert_eq!(count(&db, "c"), 10);
+        fill(&db, "d", 10);
+        db.close().unwrap();
+    }
+    let db = Instance::open(&path).unwrap();
+    assert_eq!(count(&db, "d"), 10);
     db.close().unwrap();
+}
+
+/// A checkpoint that was left half way at a database whose state stays while its L moves on.
+#[test]
+fn a_detach_that_fails_harms_no_checkpoint() {
+    use ese::{Background, Step};
+    use std::time::Duration;
+    let (_guard, path) = folder();
+    let hour = Duration::from_secs(3600);
+    let builder = Instance::builder().background(Background::Manual).checkpoint_age(Duration::ZERO);
+    let db = builder.flush_interval(hour).open(&path).unwrap();
+    let second = db.create_database("second").unwrap();
+    let t = second.tree(&db, "t").unwrap();
+    fill(&db, "a", 1000);
+    db.checkpoint().unwrap();
+    fill(&db, "b", 1000);
+    db.merge().unwrap();
+    let checkpoint = |steps: u32| {
+        let mut seen = 0;
+        for _ in 0..50 {
+            seen += u32::from(db.step().unwrap() == Step::Checkpointed);
+            if seen == steps {
+                break;
+            }
+        }
+    };
+    checkpoint(3);
+    db.write(|tx| t.put(tx, "k", "v")).unwrap();
+    db.merge().unwrap();
+    let mut reader = db.session().unwrap();
+    let tx = reader.begin_read_only().unwrap();
+    assert!(t.get(&tx, "k").unwrap().is_some());
+    assert_eq!(kind(db.detach_database("second")), ErrorKind::DatabaseInUse);
+    drop(tx);
+    checkpoint(2);
+    fill(&db, "c", 1000);
+    db.merge().unwrap();
+    checkpoint(50);
+    fill(&db, "a", 10);
+    drop(reader);
+    db.close().unwrap();
+}
+
+#[test]
+fn a_failed_instance_gives_its_folder_back() {
+    use ese::{Background, Step};
+    for steps in [0, 3] {
+        let (_guard, path) = folder();
+        let builder = Instance::builder().background(Background::Manual).segment_bytes(1 << 20);
+        let db = builder.checkpoint_age(std::time::Duration::ZERO).open(&path).unwrap();
+        fill(&db, "a", 1000);
+        db.merge().unwrap();
+        let mut seen = 0;
+        while seen < steps {
+            seen += u32::from(db.step().unwrap() == Step::Checkpointed);
+        }
+        fs::rename(path.join("log"), path.join("away")).unwrap();
+        let a = db.tree("a").unwrap();
+        let session = db.session().unwrap();
+        while db.write(|tx| a.put(tx, 1_u32.to_be_bytes(), [1; 100])).is_ok() {
+            db.write(|tx| {
+                (2000..2040_u32).try_for_each(|n| a.put(tx, n.to_be_bytes(), [n.to_le_bytes()[0]; 100]))
+            })
+            .ok();
+        }
+        fs::rename(path.join("away"), path.join("log")).unwrap();
+        assert!(db.close().is_err());
+        let again = Instance::open(&path).unwrap();
+        assert!(count(&again, "a") >= 1000);
+        drop(session);
+        again.close().unwrap();
+    }
 }
 
 #[test]
