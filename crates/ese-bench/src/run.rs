@@ -76,6 +76,8 @@ pub fn lane(name: &str) -> Result<Box<dyn Lane>> {
         "lmdb-durable" => Box::new(DurableLane::<adapter::lmdb_durable::LmdbDurable>::default()),
         "redb-durable" => Box::new(DurableLane::<adapter::redb_durable::RedbDurable>::default()),
         "sqlite-durable" => Box::new(DurableLane::<adapter::sqlite_durable::SqliteDurable>::default()),
+        #[cfg(feature = "canopydb")]
+        "canopydb" => Box::new(DurableLane::<adapter::canopydb::Canopydb>::default()),
         "raw" => Box::new(RawLane),
         _ => bail!(
             "there is no engine {name:?}; there are: {}, redb-file, {}",

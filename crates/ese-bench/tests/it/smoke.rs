@@ -46,11 +46,15 @@ fn every_row_runs_on_every_engine() {
 #[test]
 fn every_durable_row_runs_on_every_durable_engine() {
     // A round syncs a thousand times.
-    let once = Plan { rounds: 1, ..plan(&Row::durable(), ENGINES_DURABLE, 300) };
+    let mut engines = ENGINES_DURABLE.to_vec();
+    if cfg!(feature = "canopydb") {
+        engines.push("canopydb");
+    }
+    let once = Plan { rounds: 1, ..plan(&Row::durable(), &engines, 300) };
     let outcome = run_quietly(once).unwrap();
     let limits = [Row::CommitDurable, Row::BatchThousand, Row::BatchTenThousand];
     for row in Row::durable() {
-        for engine in ENGINES_DURABLE {
+        for engine in &engines {
             let figure = outcome.median(row, engine);
             assert_eq!(figure.is_some(), *engine != "raw" || limits.contains(&row), "{row:?} {engine}");
             assert!(figure.is_none_or(|figure| figure > 0.0), "{row:?} {engine} {figure:?}");
