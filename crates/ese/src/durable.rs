@@ -181,7 +181,13 @@ impl Backend for DurableBackend {
             self.log.as_ref().is_some_and(|log| log.identity() == point.log && log.first() <= point.at)
         };
         match Pager::open(&*self.disk, &path, &self.pages, &reaches) {
-            Ok(store) => Ok(store),
+            Ok(store) => {
+                if self.pages.access == ese_pager::Access::ReadWrite {
+                    // Whoever made the file may have been killed before its name was durable.
+                    self.disk.sync_directory(parent(&path))?;
+                }
+                Ok(store)
+            }
             Err(error) if error.kind() == ErrorKind::FileNotFound => {
                 let what = format!("database {database:?} at {}", path.display());
                 Err(Error::new(ErrorKind::DatabaseNotFound, what).caused_by(error))

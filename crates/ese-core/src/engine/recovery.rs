@@ -110,7 +110,8 @@ pub(super) fn run<V: VersionStore>(
     let Redo { databases, missing, mut recovered, writer, .. } = redo;
     drop(writer);
     if let Some((name, why)) = missing.into_iter().next() {
-        let what = format!("database {name:?} is attached to this instance and cannot be brought up to date");
+        let what =
+            format!("database {name:?} is attached to this instance and cannot be brought up to date: {why}");
         return Err(Error::new(ErrorKind::AttachedDatabaseMismatch, what).caused_by(why));
     }
     if core.options.access == Access::ReadOnly {
