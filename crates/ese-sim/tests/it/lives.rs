@@ -117,3 +117,31 @@ fn a_folder_whose_maker_was_killed_becomes_durable() {
         assert!(db.read(|s| Ok(tree.get(s, "k")?.is_some())).unwrap(), "crash at change {crash}");
     }
 }
+
+/// The same of the file of a database, which the next process attaches.
+#[test]
+fn a_database_whose_maker_was_killed_becomes_durable() {
+    for crash in 0..12 {
+        let disk = SimDisk::new(crash, Profile::NOTHING);
+        let open =
+            || Instance::builder().background(ese::Background::Manual).open_on(Arc::new(disk.clone()), "/db");
+        let db = open().unwrap();
+        disk.crash_after(crash);
+        let made = db.create_database("second");
+        assert!(made.is_err() && disk.is_off(), "crash at change {crash}");
+        drop((made, db));
+        disk.kill();
+        let db = open().unwrap();
+        let second = match db.database("second") {
+            Some(second) => second,
+            None => db.attach_database("second").or_else(|_| db.create_database("second")).unwrap(),
+        };
+        second.tree(&db, "t").unwrap();
+        disk.crash_after(0);
+        drop(db);
+        disk.reboot();
+        let db = open().unwrap_or_else(|error| panic!("crash at change {crash}: {error}"));
+        let second = db.database("second").unwrap();
+        assert!(db.read(|s| Ok(s.tree_in(second, "t")?.is_some())).unwrap(), "crash at change {crash}");
+    }
+}
